@@ -10,6 +10,12 @@ pub enum Error {
     /// The descriptors ask for something that the Rust generator does not do.
     #[error("the Rust code could not be generated")]
     Rust(#[source] std::io::Error),
+    /// A template is not Handlebars.
+    #[error("a template does not parse")]
+    Template(#[source] Box<handlebars::TemplateError>),
+    /// A template asks for what its view model does not have.
+    #[error("a template does not fit its view model")]
+    Render(#[source] Box<handlebars::RenderError>),
 }
 
 impl Error {
@@ -19,6 +25,8 @@ impl Error {
         match self {
             Self::Compile(_) => "codegen.compile",
             Self::Rust(_) => "codegen.rust",
+            Self::Template(_) => "codegen.template",
+            Self::Render(_) => "codegen.render",
         }
     }
 }

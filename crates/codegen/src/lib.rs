@@ -12,8 +12,12 @@
 //! * It does not link what it generates.
 
 mod descriptors;
+mod docs;
+mod embed;
 mod error;
 mod files;
+pub mod python;
+mod render;
 pub mod rust;
 
 pub use crate::descriptors::{Descriptors, Sources};
