@@ -19,6 +19,7 @@ mod files;
 pub mod python;
 mod render;
 pub mod rust;
+pub mod typescript;
 
 pub use crate::descriptors::{Descriptors, Sources};
 pub use crate::error::Error;
