@@ -1,0 +1,27 @@
+//! What both macros need of their input: the generics with the bound of a trait. Reads no fields and no variants.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{DeriveInput, Generics, parse_quote};
+
+/// `impl<…> modrack::Trait for Name<…> where … { body }`, with the trait as a bound of each type parameter.
+pub(crate) fn implement(input: &DeriveInput, name_of_trait: &str, body: &TokenStream) -> TokenStream {
+    let path: syn::Ident = quote::format_ident!("{name_of_trait}");
+    let mut generics: Generics = input.generics.clone();
+    for parameter in generics.type_params_mut() {
+        parameter.bounds.push(parse_quote!(::modrack::#path));
+    }
+    let (params, args, bounds) = generics.split_for_impl();
+    let name = input.ident.to_token_stream();
+    quote! {
+        #[automatically_derived]
+        impl #params ::modrack::#path for #name #args #bounds {
+            #body
+        }
+    }
+}
+
+/// Whether the type borrows, so that nothing can be decoded into it.
+pub(crate) fn borrows(input: &DeriveInput) -> bool {
+    input.generics.lifetimes().next().is_some()
+}

@@ -1,0 +1,161 @@
+//! What a handler fails with. Has no part in how it travels: see `status`.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use crate::codec::CodecError;
+use crate::error::{Category, Envelope, Origin};
+
+/// The failure of a handler, and what its caller will see.
+///
+/// `?` turns every ordinary error into one with the code `module.failed` and the error's type and text as message. A failure that
+/// callers can tell apart is made with [`ModuleError::new`].
+///
+/// ```
+/// use modrack::{Category, ModuleError};
+///
+/// fn price(text: &str) -> Result<i64, ModuleError> {
+///     if text.is_empty() {
+///         return Err(ModuleError::new(Category::InvalidArgument, "shop.price.empty", "a price has digits"));
+///     }
+///     Ok(text.parse()?)
+/// }
+///
+/// assert_eq!(price("").unwrap_err().code(), "shop.price.empty");
+/// assert_eq!(price("x").unwrap_err().code(), "module.failed");
+/// ```
+///
+/// Like `anyhow::Error` it does not implement [`std::error::Error`]: that is what lets `?` take every other error.
+pub struct ModuleError {
+    envelope: Box<Envelope>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl ModuleError {
+    /// A failure with a code of the module's own; it begins with the namespace or with `module.`. Not retryable.
+    pub fn new(category: Category, code: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut envelope = Envelope::new(category, code.into(), message);
+        envelope.origin = Origin::Module;
+        envelope.retryable = false;
+        Self { envelope: Box::new(envelope), source: None }
+    }
+
+    /// `module.failed`, from an error that `?` does not take: a boxed one, an `anyhow::Error`, a text.
+    pub fn failed(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source = error.into();
+        let mut failed = Self::new(Category::UpstreamError, "module.failed", source.to_string());
+        failed.source = Some(source);
+        failed
+    }
+
+    /// Says that the same call may succeed later.
+    pub fn with_retryable(mut self, retryable: bool) -> Self {
+        self.envelope.retryable = retryable;
+        self
+    }
+
+    /// Says when to come back, which makes it retryable.
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.envelope.retryable = true;
+        self.envelope.retry_after = Some(after);
+        self
+    }
+
+    /// Adds a fact for programs. Callers see it.
+    pub fn with_detail(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.envelope.details.insert(key.into(), value.into());
+        self
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &str {
+        &self.envelope.code
+    }
+
+    /// What kind of failure it is.
+    pub fn category(&self) -> Category {
+        self.envelope.category
+    }
+
+    /// For people.
+    pub fn message(&self) -> &str {
+        &self.envelope.message
+    }
+
+    /// A failure of this SDK's machinery around the handler.
+    pub(crate) fn core(category: Category, code: &'static str, message: impl Into<String>) -> Self {
+        Self { envelope: Box::new(Envelope::new(category, code, message)), source: None }
+    }
+
+    /// An input that does not fit the handler's type.
+    pub(crate) fn input(fault: CodecError) -> Self {
+        let error = crate::Error::from(fault);
+        Self { envelope: error.0, source: None }
+    }
+
+    /// An output that does not fit its type.
+    pub(crate) fn output(fault: CodecError) -> Self {
+        let mut error = Self::input(fault);
+        error.envelope.category = Category::UpstreamError;
+        error.envelope.origin = Origin::Module;
+        error
+    }
+
+    pub(crate) fn panicked(text: &str) -> Self {
+        Self::new(Category::UpstreamError, "module.panicked", format!("the handler panicked: {text}"))
+    }
+
+    /// The errors behind this one, outermost first, one a line. Stays local unless the provider is in debug mode.
+    pub(crate) fn causes(&self) -> Option<String> {
+        let mut error: Option<&(dyn StdError + 'static)> = self.source.as_deref().map(|e| e as _);
+        let mut lines = Vec::new();
+        while let Some(cause) = error {
+            lines.push(format!("{cause} ({cause:?})"));
+            error = cause.source();
+        }
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
+    pub(crate) fn with_trace_id(mut self, trace_id: &str) -> Self {
+        if self.envelope.trace_id.is_empty() {
+            trace_id.clone_into(&mut self.envelope.trace_id);
+        }
+        self
+    }
+
+    pub(crate) fn into_envelope(self) -> Envelope {
+        *self.envelope
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for ModuleError {
+    fn from(error: E) -> Self {
+        let message = format!("{}: {error}", short_name(std::any::type_name::<E>()));
+        let mut failed = Self::new(Category::UpstreamError, "module.failed", message);
+        failed.source = Some(Box::new(error));
+        failed
+    }
+}
+
+/// `core::num::error::ParseIntError` → `ParseIntError`
+fn short_name(path: &str) -> &str {
+    let plain = path.split('<').next().unwrap_or(path);
+    plain.rsplit("::").next().unwrap_or(plain)
+}
+
+impl fmt::Display for ModuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message(), self.code())
+    }
+}
+
+impl fmt::Debug for ModuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        match self.causes() {
+            Some(causes) => write!(f, "\ncaused by: {causes}"),
+            None => Ok(()),
+        }
+    }
+}
