@@ -1,0 +1,93 @@
+"""Where the host is: reads `MODRACK_HOST` and opens channels to it. Sends nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from modrack.errors import FailedPrecondition, InvalidArgument
+
+if TYPE_CHECKING:
+    import grpc
+    import grpc.aio
+
+VARIABLE = "MODRACK_HOST"
+_EXAMPLES = "`http://127.0.0.1:7420` or `unix:/path/to.sock`"
+
+# The registration answer says how large messages may be; until then, and against a host that we chose, gRPC's own limit of
+# 4 MiB is only in the way. No proxy stands between us and a host on this machine. Channels share nothing, so that each
+# reconnect tries at once instead of inheriting the back-off of the last one.
+OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host. `text` is as the user wrote it, `target` as gRPC wants it."""
+
+    text: str
+    target: str
+    secure: bool
+
+    def channel(self) -> grpc.Channel:
+        """A channel for threads; connects when it is used."""
+        import grpc
+
+        if self.secure:
+            return grpc.secure_channel(self.target, grpc.ssl_channel_credentials(), OPTIONS)
+        return grpc.insecure_channel(self.target, OPTIONS)
+
+    def async_channel(self) -> grpc.aio.Channel:
+        """A channel for the running event loop; connects when it is used."""
+        import grpc
+        import grpc.aio
+
+        if self.secure:
+            return grpc.aio.secure_channel(self.target, grpc.ssl_channel_credentials(), OPTIONS)
+        return grpc.aio.insecure_channel(self.target, OPTIONS)
+
+
+def parse_address(text: str) -> Address:
+    """The host that a text names: `http://name:port`, `https://name:port` or `unix:/path`.
+
+    # Errors
+    `InvalidArgument` with `client.host.invalid`.
+    """
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:").removeprefix("//")
+        if path.startswith("/"):
+            return Address(text, f"unix:{path}", secure=False)
+        raise _invalid(text, "the path of a Unix socket is absolute")
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError as cause:
+        raise _invalid(text, str(cause)) from cause
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise _invalid(text, f"a host looks like {_EXAMPLES}")
+    if port is None or url.path not in ("", "/") or url.query or url.username:
+        raise _invalid(text, "a host has a scheme, a name and a port, nothing else")
+    name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    return Address(text, f"{name}:{port}", secure=url.scheme == "https")
+
+
+def find_address(host: str | None) -> Address:
+    """The host given, else that of the environment.
+
+    # Errors
+    `FailedPrecondition` with `client.host.unset`; `InvalidArgument` with `client.host.invalid`.
+    """
+    text = host or os.environ.get(VARIABLE, "")
+    if not text:
+        raise FailedPrecondition("client.host.unset", f"no host is named: set {VARIABLE} to {_EXAMPLES}")
+    return parse_address(text)
+
+
+def _invalid(text: str, why: str) -> InvalidArgument:
+    return InvalidArgument("client.host.invalid", f"`{text}` names no host: {why}")
