@@ -1,0 +1,21 @@
+//! Helpers of tests: a client without opinions of its own, providers that can lie, types and values from text.
+//! Never part of a product; starts no process and opens loopback and Unix sockets only.
+//!
+//! Everything here panics where a test should fail, and waits at most [`PATIENCE`].
+
+mod client;
+mod codec;
+mod connection;
+mod executor;
+pub mod frames;
+mod schema;
+mod session;
+mod wait;
+
+pub use client::{Client, Output, Watch, coded};
+pub use codec::BytesCodec;
+pub use connection::{Call, Connection};
+pub use executor::{Reply, ScriptedExecutor};
+pub use schema::{json, module, msgpack, nested_lists, record_of, registration, schema};
+pub use session::Session;
+pub use wait::{PATIENCE, eventually, within};
