@@ -35,7 +35,7 @@ impl Sources {
         resolver.add(GoogleFileResolver::new());
         let mut compiler = Compiler::with_file_resolver(resolver);
         compiler.include_imports(true).include_source_info(true);
-        compiler.open_files(self.0.keys()).map_err(Box::new)?;
+        compiler.open_files(self.0.keys()).map_err(|error| Error::Compile(Box::new(error)))?;
         Ok(Descriptors { pool: compiler.descriptor_pool(), names: self.0.keys().cloned().collect() })
     }
 }

@@ -5,8 +5,8 @@
 #[non_exhaustive]
 pub enum Error {
     /// A source does not compile; the message names file, line and column.
-    #[error("the sources do not compile: {0}")]
-    Compile(#[from] Box<protox::Error>),
+    #[error("the sources do not compile: {0:?}")]
+    Compile(Box<protox::Error>),
     /// The descriptors ask for something that the Rust generator does not do.
     #[error("the Rust code could not be generated")]
     Rust(#[source] std::io::Error),

@@ -107,7 +107,11 @@ impl Imports {
         let target_place = names::Place::of(target.name(), &options.root);
         let alias = target_place.alias();
         if target.package_name() == "google.protobuf" {
-            self.external.insert(format!("from {} import {} as {alias}", target_place.package(), target_place.module()));
+            self.external.insert(format!(
+                "from {} import {} as {alias}",
+                target_place.package(),
+                target_place.module()
+            ));
         } else {
             let dots = ".".repeat(names::Place::of(from.name(), &options.root).depth() + 1);
             let package = target_place.package();

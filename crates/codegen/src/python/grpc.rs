@@ -87,7 +87,9 @@ fn method_view(file: &FileDescriptor, method: &MethodDescriptor, request: String
         (true, false) => ("stream_unary", "StreamUnary"),
         (true, true) => ("stream_stream", "StreamStream"),
     };
-    let of = |iterator: &str, streams: bool, item: &str| if streams { format!("{iterator}[{item}]") } else { item.to_owned() };
+    let of = |iterator: &str, streams: bool, item: &str| {
+        if streams { format!("{iterator}[{item}]") } else { item.to_owned() }
+    };
     MethodView {
         name: names::safe(method.name()),
         wire_name: method.name().to_owned(),

@@ -21,6 +21,8 @@ pub(super) struct View {
 struct EnumView {
     indent: String,
     name: String,
+    /// The name with those of the messages around it.
+    qualified: String,
     base: String,
     doc: String,
     values: Vec<ValueView>,
@@ -149,10 +151,12 @@ impl Scope<'_> {
         self.imports.external("google.protobuf.internal", "enum_type_wrapper");
         self.typing("ClassVar");
         let inner = format!("{indent}    ");
+        // A value such as `None` exists at run time, but no stub can say so.
         let values = descriptor.values().filter(|value| !names::is_keyword(value.name()));
         EnumView {
             indent: indent.to_owned(),
             name: names::safe(descriptor.name()),
+            qualified: self.name_in_scope(self.file, descriptor.full_name()),
             base: self.builtin("int"),
             doc: self.doc(descriptor.path(), &inner),
             values: values
@@ -290,7 +294,8 @@ impl Scope<'_> {
         match kind {
             Kind::Enum(_) => format!("{exact} | {}", self.builtin("str")),
             Kind::Message(message) => {
-                let mapping = format!("{}[{}, {}]", self.collection("Mapping"), self.builtin("str"), self.typing("Any"));
+                let mapping =
+                    format!("{}[{}, {}]", self.collection("Mapping"), self.builtin("str"), self.typing("Any"));
                 match message.full_name() {
                     "google.protobuf.Timestamp" => {
                         self.imports.standard("datetime", "datetime");

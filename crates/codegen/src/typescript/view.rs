@@ -118,9 +118,8 @@ pub(super) fn of_file(file: &FileDescriptor) -> View {
     }
     let services = file.services().enumerate();
     let services: Vec<_> = services.map(|(index, service)| service_view(&mut scope, &service, index)).collect();
-    let constant = |dependency: FileDescriptor| {
-        format!("{}.{}", types::namespace(&dependency), names::file_constant(&dependency))
-    };
+    let constant =
+        |dependency: FileDescriptor| format!("{}.{}", types::namespace(&dependency), names::file_constant(&dependency));
     View {
         source: file.name().to_owned(),
         doc: names::comment(&docs::of_file(file), ""),

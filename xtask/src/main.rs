@@ -1,0 +1,76 @@
+//! The project's own commands, run as `cargo xtask <command>`. Nothing of the product is in here, and nothing here is shipped.
+//!
+//! * `setup`    installs what the Python and TypeScript parts need, inside the tree
+//! * `codegen`  writes, or checks, the code that comes from `proto/`
+//! * `tidy`     checks the invariants of the architecture
+//! * `test`     runs the tests of all languages
+//! * `ci`       runs everything that CI runs
+//!
+//! They need cargo, Python and Node; a missing one is named with the command that installs it.
+
+mod ci;
+mod codegen;
+mod npm;
+mod prerequisites;
+mod progress;
+mod python;
+mod setup;
+mod stamp;
+mod test;
+mod tidy;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::progress::Progress;
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own commands", disable_version_flag = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install the packages that the Python and TypeScript parts need, inside the tree. Does nothing when nothing changed.
+    Setup,
+    /// Write the code that comes from the protos.
+    Codegen {
+        /// Write nothing; show what would change, and fail when something would.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the invariants of the architecture.
+    Tidy,
+    /// Run the tests.
+    Test {
+        /// Only these parts; all when none is named.
+        #[arg(value_enum)]
+        parts: Vec<test::Part>,
+    },
+    /// Run everything that CI runs.
+    Ci {
+        /// Only these checks; all when none is named.
+        #[arg(value_enum)]
+        checks: Vec<ci::Check>,
+        /// Leave these checks out.
+        #[arg(long, value_enum, value_name = "CHECK")]
+        except: Vec<ci::Check>,
+    },
+}
+
+fn main() -> Result<()> {
+    let workspace = Workspace::find()?;
+    let progress = Progress::new();
+    match Arguments::parse().command {
+        Command::Setup => setup::run(&workspace, &progress),
+        Command::Codegen { check: false } => codegen::write(&workspace),
+        Command::Codegen { check: true } => codegen::check(&workspace),
+        Command::Tidy => tidy::run(&workspace, &progress),
+        Command::Test { parts } => test::run(&workspace, &progress, &parts),
+        Command::Ci { checks, except } => ci::run(&workspace, &progress, &checks, &except),
+    }
+}
