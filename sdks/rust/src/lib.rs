@@ -1,17 +1,27 @@
 //! Write modules for Modrack in Rust, and call any module from Rust. Holds no part of the host.
 
-extern crate self as modrack;
-
+mod client;
 pub mod codec;
+mod context;
 mod error;
 mod generated;
+mod handler;
+mod host;
 pub mod json;
+mod module;
+mod provider;
+pub mod testing;
 mod types;
 mod value;
 
 pub use bytes::Bytes;
+pub use client::{CallOptions, Change, Client, EndpointInfo, EndpointState, ModuleInfo, Watch};
 pub use codec::{CodecError, Decode, Encode, MapKey, Typed};
+pub use context::Context;
 pub use error::{Category, Error, ModuleError, Origin};
+pub use handler::{BlockingHandler, Handler};
 pub use modrack_derive::{Record, Union};
+pub use module::Module;
+pub use provider::{Plane, Provider, ProviderHandle};
 pub use types::{CType, Field, TypeError};
 pub use value::Value;
