@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from modrack._version import VERSION as __version__
+from modrack._version import VERSION
 from modrack.codec import Variant
 from modrack.context import Context
 from modrack.errors import (
@@ -40,6 +40,8 @@ from modrack.provider import Provider
 
 if TYPE_CHECKING:
     from modrack.client import AsyncClient, Client
+
+__version__ = VERSION
 
 __all__ = [
     "AsyncClient",

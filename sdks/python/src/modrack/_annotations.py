@@ -63,7 +63,7 @@ def type_of(annotation: object, localns: Mapping[str, Any] | None = None) -> CTy
     >>> str(type_of(dict[str, int | None]))
     'Map<String, Option<Int>>'
     """
-    return check_type(_Deriver(localns or {}).derive(annotation, ""))
+    return check_type(_Deriver(dict(localns or {})).derive(annotation, ""))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,9 +99,9 @@ def signature_of(
     context = next((p.name for p in parameters if hints.get(p.name) is Context), None)
     plain = [p for p in parameters if p.name != context]
     for parameter in plain:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            if input is None or parameter.kind is not parameter.POSITIONAL_ONLY:
-                raise SchemaError("type.unsupported", f"parameter `{parameter}` has no name of its own", parameter.name)
+        nameless = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if nameless or (input is None and parameter.kind is parameter.POSITIONAL_ONLY):
+            raise SchemaError("type.unsupported", f"parameter `{parameter}` has no name of its own", parameter.name)
     if input is not None:
         if len(plain) != 1:
             raise SchemaError("type.unsupported", "with `input=` a handler takes exactly that one value")
@@ -192,18 +192,18 @@ class _Deriver:
         ctype = inner[0] if len(inner) == 1 else UnionType(tuple(inner))
         return _optional(ctype) if len(present) < len(arguments) else ctype
 
-    def _record(self, cls: type, path: str) -> CType | None:
+    def _record(self, cls: Any, path: str) -> CType | None:
         if cls in self._open:
             raise SchemaError("type.unsupported", f"`{cls.__name__}` contains itself; types are finite trees", path)
         self._open.append(cls)
         try:
-            if dataclasses.is_dataclass(cls):
+            if hasattr(cls, "__dataclass_fields__"):
                 return self._dataclass(cls, path)
             if typing_extensions.is_typeddict(cls):
                 return self._typed_dict(cls, path)
             if hasattr(cls, "model_fields") and hasattr(cls, "model_validate"):
                 return self._model(cls, path)
-            if issubclass(cls, tuple) and hasattr(cls, "_field_defaults"):
+            if hasattr(cls, "_field_defaults"):
                 return self._named_tuple(cls, path)
         finally:
             self._open.pop()
@@ -228,7 +228,7 @@ class _Deriver:
         omit: set[str] = set()
         for name, hint in _hints_of(cls, self._localns).items():
             ctype = self.derive(hint, f"{path}.{name}")
-            if name in cls.__optional_keys__:
+            if _may_lack(hint, name in cls.__optional_keys__):
                 ctype = _optional(ctype)
                 omit.add(name)
             fields.append(Field(name, ctype))
@@ -258,6 +258,17 @@ class _Deriver:
             return cls.model_validate(values, by_alias=False, by_name=True)
 
         return RecordType(tuple(fields), Native(cls, make, frozenset(omit)))
+
+
+def _may_lack(hint: Any, by_class: bool) -> bool:
+    """Whether a key may be absent. Annotations that were text hide their marks from the class itself."""
+    while (origin := get_origin(hint)) in (*_MARKS, typing.Annotated):
+        if origin is typing_extensions.NotRequired:
+            return True
+        if origin is typing_extensions.Required:
+            return False
+        hint = get_args(hint)[0]
+    return by_class
 
 
 def _optional(ctype: CType) -> CType:

@@ -79,10 +79,7 @@ class Attachment:
 
     async def _read(self) -> None:
         try:
-            while True:
-                message = await self._call.read()
-                if message is grpc.aio.EOF:
-                    break
+            async for message in self._call:
                 # Handlers are stepped outside any task, so that each may become a task of its own.
                 self._loop.call_soon(self._receive, message)
             status = await self._call.code()

@@ -4,6 +4,9 @@
 encoders check each other in the tests.
 """
 
+# Values may be anything here; what their types are is the question that this file answers.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnnecessaryCast=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import struct

@@ -6,6 +6,9 @@ keys, float32, long forms, trailing bytes) shows because the tree, written again
 surely fine is left to the precise `_encode.py` and `_decode.py`.
 """
 
+# Values may be anything here; what their types are is the question that this file answers.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnnecessaryCast=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

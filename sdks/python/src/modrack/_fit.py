@@ -4,6 +4,9 @@ The rule of `docs/codec.md`: exactly one variant fits. Python tells `int`, `floa
 `int` fits Float weakly, so that it is an Int wherever there is one; instances of classes are matched by their class.
 """
 
+# Values may be anything here; what their types are is the question that this file answers.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnnecessaryCast=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import dataclasses

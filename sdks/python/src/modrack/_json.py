@@ -1,5 +1,8 @@
 """The JSON form of values, directed by the type. Works on parsed JSON and on text; knows no MessagePack."""
 
+# Values may be anything here; what their types are is the question that this file answers.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnnecessaryCast=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import base64

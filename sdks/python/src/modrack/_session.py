@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 import grpc
-import grpc.aio
 
 from modrack import _attach, _link
 from modrack._address import Address

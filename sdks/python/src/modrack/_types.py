@@ -262,23 +262,23 @@ class _Parser:
         # Parentheses count as well, which bounds the recursion; the exact rule is `check_type`'s.
         if depth > MAX_DEPTH:
             raise SchemaError("type.depth", f"more than {MAX_DEPTH} constructors inside each other", path)
-        token, is_word = self._take()
-        if token == "{":
+        word, is_word = self._take()
+        if word == "{":
             return self._record(depth, path)
-        if token == "(":
+        if word == "(":
             inner = self.union(depth + 1, path)
             self.expect(")")
             return inner
-        if is_word and token in PRIMITIVES:
-            return PRIMITIVES[token]
-        if token == "List":
+        if is_word and word in PRIMITIVES:
+            return PRIMITIVES[word]
+        if word == "List":
             return ListType(self._arguments(depth, path, ["[]"])[0])
-        if token == "Map":
+        if word == "Map":
             key, value = self._arguments(depth, path, ["{key}", "{}"])
             return MapType(key, value)
-        if token in ("Option", "Optional"):
+        if word in ("Option", "Optional"):
             return OptionType(self._arguments(depth, path, ["?"])[0])
-        raise SchemaError("type.syntax", f"`{token}` is no type" if token else "the text ends where a type should be")
+        raise SchemaError("type.syntax", f"`{word}` is no type" if word else "the text ends where a type should be")
 
     def _arguments(self, depth: int, path: str, steps: list[str]) -> list[CType]:
         self.expect("<")

@@ -7,12 +7,11 @@ was. When the module has been replaced since, it is fetched again and the call s
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import grpc
-import grpc.aio
 
 from modrack._address import find_address
 from modrack._generated.host.v1 import host_pb as pb
@@ -258,7 +257,7 @@ class AsyncClient:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _translated() -> Generator[None]:
     try:
         yield
     except grpc.RpcError as error:

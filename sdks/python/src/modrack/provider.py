@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from modrack._address import VARIABLE, find_address
@@ -127,7 +128,7 @@ class Provider:
         Raises `SchemaError` for an annotation without a type, with the path to it. On a running provider the new module is
         registered in the background; `await provider.publish()` waits for it.
         """
-        localns = sys._getframe(1).f_locals
+        localns = _names_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
         if handler is not None:
             self._add(handler, options, localns)
             return handler
@@ -140,7 +141,7 @@ class Provider:
 
     def add(self, handler: Callable[..., Any], /, **options: Any) -> None:
         """`module` as an ordinary call, with the same options."""
-        self._add(handler, options, sys._getframe(1).f_locals)
+        self._add(handler, options, _names_of(sys._getframe(1)))  # pyright: ignore[reportPrivateUsage]
 
     def remove(self, name: str) -> None:
         """Takes a module away; on a running provider the host learns it in the background.
@@ -268,6 +269,11 @@ class Provider:
             return self.namespace
         machine = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())
         return f"{self.namespace}-{machine}-{os.getpid()}"[:128]
+
+
+def _names_of(frame: FrameType) -> dict[str, Any]:
+    """The names that annotations given as text may mean where the decorator stands; classes inside a function, say."""
+    return frame.f_locals
 
 
 def _log_to_stderr() -> None:

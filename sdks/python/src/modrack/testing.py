@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from modrack._module import Module
 from modrack.context import Context
@@ -99,5 +99,5 @@ def input_of(value: Any, fields: Mapping[str, Any]) -> Any:
     if value is None:
         return dict(fields)
     if isinstance(value, Mapping):
-        return {**value, **fields}
+        return {**cast(Mapping[str, Any], value), **fields}
     raise TypeError("an input is a mapping, keyword fields, or one value without fields")
