@@ -1,0 +1,197 @@
+//! Types compiled for the bytes: what to read for a source type, and what to write for a target type that it is a subtype
+//! of. A plan from a type to itself is what validation and canonical form need. Touches no bytes but those of constants.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    ctype::{CType, KeyType, Record},
+    transcode,
+    writer::Writer,
+};
+
+/// How to read one type and write another. The shape is that of the source; only [`Plan::Wrap`] adds to it.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    String,
+    Int,
+    Float,
+    Bool,
+    Bytes,
+    Any,
+    List(Box<Plan>),
+    Map(KeyType, Box<Plan>),
+    Record(RecordPlan),
+    /// Reads `[i, value]` and writes what the plan of variant `i` writes.
+    Union(Box<[Plan]>),
+    Option(Box<Plan>),
+    /// Reads what the inner plan reads and writes it as the variant at this position.
+    Wrap(usize, Box<Plan>),
+}
+
+#[derive(Debug)]
+pub(crate) struct RecordPlan {
+    /// The fields of the source, in byte order of their names.
+    pub(crate) fields: Box<[FieldPlan]>,
+    /// For each position, the first field at or after it that the source requires; one entry more than fields.
+    pub(crate) next_required: Box<[usize]>,
+    /// How many fields the source requires.
+    pub(crate) required: usize,
+    /// Most fields that are ever written.
+    pub(crate) kept: usize,
+    /// How many fields are written even where the source has none.
+    pub(crate) filled: usize,
+    /// The order of the target.
+    pub(crate) order: KeyOrder,
+}
+
+#[derive(Debug)]
+pub(crate) struct FieldPlan {
+    pub(crate) name: Box<str>,
+    /// The name as canonical bytes.
+    pub(crate) key: Box<[u8]>,
+    pub(crate) optional: bool,
+    pub(crate) fate: Fate,
+    pub(crate) plan: Plan,
+}
+
+/// What becomes of a field.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// The target does not declare it.
+    Drop,
+    /// It is written.
+    Keep {
+        /// A nil is None in the target, which is left out.
+        omit_nil: bool,
+        /// What is written where the source leaves it out and the target may not.
+        absent: Option<Box<[u8]>>,
+    },
+}
+
+/// The order of the keys of a map or the names of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyOrder {
+    /// Byte order of the names.
+    Name,
+    /// Byte order of the encoded keys.
+    Encoded,
+}
+
+/// The plan from a type to itself.
+pub(crate) fn identity(ctype: &CType) -> Plan {
+    between(ctype, ctype).expect("a type is a subtype of itself")
+}
+
+/// The plan from `from` to `to`, none where `from` is no subtype of `to`.
+/// Where several variants of a union would take a value, an equal one does, else the first.
+pub(crate) fn between(from: &CType, to: &CType) -> Option<Plan> {
+    Some(match (from, to) {
+        (CType::Union(variants), _) => {
+            Plan::Union(variants.iter().map(|variant| between(variant, to)).collect::<Option<_>>()?)
+        }
+        (CType::Any, CType::Any) => Plan::Any,
+        (_, CType::Union(variants)) => {
+            let equal = variants.iter().position(|variant| variant == from);
+            let (i, plan) = match equal {
+                Some(i) => (i, between(from, &variants[i])?),
+                None => variants.iter().enumerate().find_map(|(i, variant)| Some((i, between(from, variant)?)))?,
+            };
+            Plan::Wrap(i, Box::new(plan))
+        }
+        (CType::Option(from), CType::Option(to)) => Plan::Option(Box::new(between(from, to)?)),
+        (_, CType::Option(to)) => between(from, to)?,
+        (CType::Option(from), CType::Any) => Plan::Option(Box::new(between(from, to)?)),
+        (CType::String, CType::String | CType::Any) => Plan::String,
+        (CType::Int, CType::Int | CType::Any) => Plan::Int,
+        (CType::Float, CType::Float | CType::Any) => Plan::Float,
+        (CType::Bool, CType::Bool | CType::Any) => Plan::Bool,
+        (CType::Bytes, CType::Bytes | CType::Any) => Plan::Bytes,
+        (CType::List(from), CType::List(to)) => Plan::List(Box::new(between(from, to)?)),
+        (CType::List(from), CType::Any) => Plan::List(Box::new(between(from, to)?)),
+        (CType::Map(key, from), CType::Map(to_key, to)) if key == to_key => Plan::Map(*key, Box::new(between(from, to)?)),
+        (CType::Map(key, from), CType::Any) => Plan::Map(*key, Box::new(between(from, to)?)),
+        (CType::Record(from), CType::Record(to)) => {
+            let names: HashSet<&str> = from.fields.iter().map(|field| field.name.as_str()).collect();
+            if to.fields.iter().any(|field| !field.ctype.is_option() && !names.contains(field.name.as_str())) {
+                return None;
+            }
+            let targets: HashMap<&str, &CType> = to.fields.iter().map(|field| (field.name.as_str(), &field.ctype)).collect();
+            Plan::Record(record(from, KeyOrder::Name, |name| targets.get(name).copied())?)
+        }
+        (CType::Record(from), CType::Any) => Plan::Record(record(from, KeyOrder::Encoded, |_| Some(&CType::Any))?),
+        _ => return None,
+    })
+}
+
+fn record<'t>(from: &Record, order: KeyOrder, target: impl Fn(&str) -> Option<&'t CType>) -> Option<RecordPlan> {
+    let mut fields = Vec::new();
+    for field in from.sorted() {
+        let optional = field.ctype.is_option();
+        let (fate, plan) = match target(&field.name) {
+            None => (Fate::Drop, identity(&field.ctype)),
+            Some(to) => {
+                let plan = between(&field.ctype, to)?;
+                let omit_nil = to.is_option() || (optional && order == KeyOrder::Encoded);
+                let absent = (optional && !omit_nil).then(|| transcode::constant(&plan, &[rmp::Marker::Null.to_u8()]));
+                (Fate::Keep { omit_nil, absent }, plan)
+            }
+        };
+        let mut key = Writer::default();
+        key.str(&field.name);
+        fields.push(FieldPlan { name: field.name.as_str().into(), key: key.out.into(), optional, fate, plan });
+    }
+    let mut next_required = vec![fields.len(); fields.len() + 1];
+    for i in (0..fields.len()).rev() {
+        next_required[i] = if fields[i].optional { next_required[i + 1] } else { i };
+    }
+    let count = |wanted: fn(&FieldPlan) -> bool| fields.iter().filter(|field| wanted(field)).count();
+    Some(RecordPlan {
+        next_required: next_required.into(),
+        required: count(|field| !field.optional),
+        kept: count(|field| matches!(field.fate, Fate::Keep { .. })),
+        filled: count(|field| matches!(field.fate, Fate::Keep { absent: Some(_), .. })),
+        order,
+        fields: fields.into(),
+    })
+}
+
+impl Plan {
+    /// Whether canonical bytes of the source are canonical bytes of the target.
+    pub(crate) fn keeps_layout(&self) -> bool {
+        match self {
+            Plan::String | Plan::Int | Plan::Float | Plan::Bool | Plan::Bytes | Plan::Any => true,
+            Plan::List(plan) | Plan::Map(_, plan) | Plan::Option(plan) => plan.keeps_layout(),
+            Plan::Wrap(..) => false,
+            Plan::Union(variants) => variants.iter().enumerate().all(|(i, variant)| match variant {
+                Plan::Wrap(to, plan) => i == *to && plan.keeps_layout(),
+                _ => false,
+            }),
+            Plan::Record(record) => {
+                let in_order = match record.order {
+                    KeyOrder::Name => true,
+                    KeyOrder::Encoded => record.fields.is_sorted_by_key(|field| &field.key),
+                };
+                in_order && record.fields.iter().all(FieldPlan::keeps_layout)
+            }
+        }
+    }
+}
+
+impl FieldPlan {
+    fn keeps_layout(&self) -> bool {
+        match &self.fate {
+            Fate::Drop => false,
+            Fate::Keep { omit_nil, absent } => *omit_nil == self.optional && absent.is_none() && self.plan.keeps_layout(),
+        }
+    }
+}
+
+impl RecordPlan {
+    /// The position of the field of that name; looks at `guess` first.
+    pub(crate) fn find(&self, name: &str, guess: usize) -> Option<usize> {
+        match self.fields.get(guess) {
+            Some(field) if *field.name == *name => Some(guess),
+            _ => self.fields.binary_search_by(|field| (*field.name).cmp(name)).ok(),
+        }
+    }
+}
