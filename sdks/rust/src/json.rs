@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize as _;
 use serde_json::{Map, Number, Value as Json, json};
 
 use crate::codec::dynamic::Entries;
@@ -12,6 +13,9 @@ use crate::value::Value;
 
 /// Largest magnitude that every double holds together with its neighbours: 2^53 - 1.
 const MAX_SAFE: i64 = 9_007_199_254_740_991;
+
+/// Most arrays and objects inside each other in a text: at worst a level of the value is `{"$map": [[key, …]]}`, with one more mark inside.
+const MAX_TEXT_DEPTH: usize = 3 * MAX_DEPTH + 1;
 
 const VARIANT: &str = "$variant";
 const VALUE: &str = "value";
@@ -32,19 +36,40 @@ const MAP: &str = "$map";
 /// ```
 ///
 /// # Errors
-/// `codec.json_syntax`, and the first fault in reading order. Of a name that an object has twice, the last member counts.
+/// `codec.json_syntax`, `codec.depth`, and the first fault in reading order. Of a name that an object has twice, the last member counts.
 pub fn parse(ty: &CType, text: &str) -> Result<Value, CodecError> {
-    let json = serde_json::from_str(text).map_err(|_| CodecError::new("codec.json_syntax", "no JSON text"))?;
-    from_json(ty, &json)
+    check_depth(text)?;
+    let syntax = |_| CodecError::new("codec.json_syntax", "no JSON text");
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    // Its own limit is below what the type system allows.
+    deserializer.disable_recursion_limit();
+    let json = Json::deserialize(&mut deserializer).map_err(syntax)?;
+    deserializer.end().map_err(syntax)?;
+    read(ty, &json, 0)
+}
+
+/// Refuses a text that is nested deeper than any value, before the parser follows it down.
+fn check_depth(text: &str) -> Result<(), CodecError> {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_TEXT_DEPTH {
+            return Err(too_deep());
+        }
+    }
+    Ok(())
 }
 
 /// The JSON text of a value of the type, on one line. It reads back as the same value.
 pub fn print(ty: &CType, value: &Value) -> String {
     to_json(ty, value).to_string()
-}
-
-pub(crate) fn from_json(ty: &CType, json: &Json) -> Result<Value, CodecError> {
-    read(ty, json, 0)
 }
 
 /// `depth` counts the arrays and maps around this value in MessagePack; the marks of JSON add none.
@@ -255,10 +280,11 @@ fn same_kind(a: &Value, b: &Value) -> bool {
 }
 
 fn deeper(depth: usize) -> Result<usize, CodecError> {
-    if depth == MAX_DEPTH {
-        return Err(CodecError::new("codec.depth", "more than 128 arrays and maps inside each other"));
-    }
-    Ok(depth + 1)
+    if depth == MAX_DEPTH { Err(too_deep()) } else { Ok(depth + 1) }
+}
+
+fn too_deep() -> CodecError {
+    CodecError::new("codec.depth", "more than 128 arrays and maps inside each other")
 }
 
 fn mismatch() -> CodecError {
@@ -273,7 +299,7 @@ fn is_safe(i: i64) -> bool {
     (-MAX_SAFE..=MAX_SAFE).contains(&i)
 }
 
-pub(crate) fn to_json(ty: &CType, value: &Value) -> Json {
+fn to_json(ty: &CType, value: &Value) -> Json {
     match (ty, value) {
         (CType::Int, Value::Int(i)) if !is_safe(*i) => Json::String(i.to_string()),
         (CType::Int, Value::Int(i)) => Json::from(*i),

@@ -98,13 +98,6 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// `codec.float_inexact`.
     pub fn float(&mut self) -> Result<f64, CodecError> {
-        // An integer beyond i64 may still be a Float: 2^63 is.
-        if self.rest.first() == Some(&Marker::U64.to_u8()) {
-            self.rest = &self.rest[1..];
-            let value = u64::from_be_bytes(self.take_array()?);
-            let float = value as f64;
-            return if float as u128 == u128::from(value) { Ok(float) } else { Err(inexact()) };
-        }
         match self.token()? {
             Token::Float(value) => Ok(value),
             Token::Int(value) => int_as_float(value).ok_or_else(inexact),
@@ -179,8 +172,9 @@ impl<'a> Decoder<'a> {
             return Err(wrong());
         };
         self.enter()?;
-        let position = match self.token()? {
-            Token::Int(i) => u32::try_from(i).ok().filter(|i| *i < variants).ok_or_else(wrong)?,
+        let position = match self.token() {
+            Ok(Token::Int(i)) => u32::try_from(i).ok().filter(|i| *i < variants).ok_or_else(wrong)?,
+            Err(fault) if fault.code() != out_of_range().code() => return Err(fault),
             _ => return Err(wrong()),
         };
         let value = read(position, self).map_err(|e| e.in_variant(position))?;

@@ -22,7 +22,7 @@ enum IntFitsFloat {
 fn write(ty: &CType, value: &Value, encoder: &mut Encoder, ints: IntFitsFloat) -> Result<(), CodecError> {
     // A value that came from a union elsewhere and goes to where the type is no union.
     let value = match (ty, value) {
-        (CType::Union(_), _) => value,
+        (CType::Union(_) | CType::Option(_), _) => value,
         (_, Value::Variant(_, inner)) => return write(ty, inner, encoder, ints),
         _ => value,
     };

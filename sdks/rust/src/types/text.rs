@@ -4,11 +4,8 @@ use std::fmt;
 
 use crate::types::{CType, Field, MAX_DEPTH, TypeError};
 
-/// Most parentheses inside each other. They are no constructors, so the depth of the type does not bound them.
-const MAX_PARENS: usize = 64;
-
 pub(super) fn parse(text: &str) -> Result<CType, TypeError> {
-    let mut parser = Parser { text, at: 0, parens: 0 };
+    let mut parser = Parser { text, at: 0 };
     let ty = parser.ty(0)?;
     match parser.peek() {
         None => Ok(ty),
@@ -48,40 +45,35 @@ pub(super) fn print(ty: &CType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 struct Parser<'a> {
     text: &'a str,
     at: usize,
-    parens: usize,
 }
 
 impl<'a> Parser<'a> {
-    fn ty(&mut self, depth: usize) -> Result<CType, TypeError> {
-        // The first variant is read before it is known to be one, so its depth is checked again by `CType::check`.
-        let first = self.prim(depth)?;
+    /// `open` counts the brackets around this place, which bounds the recursion. The depth of the type is checked by `CType::check`:
+    /// a union adds to it, and a parenthesis does not.
+    fn ty(&mut self, open: usize) -> Result<CType, TypeError> {
+        let first = self.prim(open)?;
         if self.peek() != Some('|') {
             return Ok(first);
         }
         let mut variants = vec![first];
         while self.eat('|') {
             let position = variants.len();
-            variants.push(self.prim(depth + 1).map_err(|e| e.under(format_args!("|{position}")))?);
+            variants.push(self.prim(open).map_err(|e| e.under(format_args!("|{position}")))?);
         }
         Ok(CType::Union(variants))
     }
 
-    fn prim(&mut self, depth: usize) -> Result<CType, TypeError> {
-        if depth > MAX_DEPTH {
+    fn prim(&mut self, open: usize) -> Result<CType, TypeError> {
+        if open > MAX_DEPTH {
             return Err(TypeError::new("type.depth", "a type is nested deeper than 64"));
         }
         if self.eat('(') {
-            self.parens += 1;
-            if self.parens > MAX_PARENS {
-                return Err(TypeError::new("type.syntax", "more than 64 parentheses inside each other"));
-            }
-            let inner = self.ty(depth)?;
+            let inner = self.ty(open + 1)?;
             self.expect(')')?;
-            self.parens -= 1;
             return Ok(inner);
         }
         if self.eat('{') {
-            return self.record(depth);
+            return self.record(open);
         }
         let start = self.at;
         match self.word() {
@@ -93,21 +85,21 @@ impl<'a> Parser<'a> {
             "Any" => Ok(CType::Any),
             "List" => {
                 self.expect('<')?;
-                let item = self.ty(depth + 1).map_err(|e| e.under("[]"))?;
+                let item = self.ty(open + 1).map_err(|e| e.under("[]"))?;
                 self.expect('>')?;
                 Ok(CType::list(item))
             }
             "Option" | "Optional" => {
                 self.expect('<')?;
-                let inner = self.ty(depth + 1).map_err(|e| e.under("?"))?;
+                let inner = self.ty(open + 1).map_err(|e| e.under("?"))?;
                 self.expect('>')?;
                 Ok(CType::option(inner))
             }
             "Map" => {
                 self.expect('<')?;
-                let key = self.ty(depth + 1).map_err(|e| e.under("{key}"))?;
+                let key = self.ty(open + 1).map_err(|e| e.under("{key}"))?;
                 self.expect(',')?;
-                let value = self.ty(depth + 1).map_err(|e| e.under("{}"))?;
+                let value = self.ty(open + 1).map_err(|e| e.under("{}"))?;
                 self.expect('>')?;
                 Ok(CType::map(key, value))
             }
@@ -118,7 +110,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn record(&mut self, depth: usize) -> Result<CType, TypeError> {
+    fn record(&mut self, open: usize) -> Result<CType, TypeError> {
         let mut fields = Vec::new();
         while !self.eat('}') {
             let name = self.word().to_owned();
@@ -126,7 +118,7 @@ impl<'a> Parser<'a> {
                 return Err(self.fault("a field name"));
             }
             self.expect(':')?;
-            let ty = self.ty(depth + 1).map_err(|e| e.under(format_args!(".{name}")))?;
+            let ty = self.ty(open + 1).map_err(|e| e.under(format_args!(".{name}")))?;
             fields.push(Field { name, ty });
             if !self.eat(',') {
                 self.expect('}')?;
