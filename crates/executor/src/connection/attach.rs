@@ -1,0 +1,102 @@
+//! Drives an attach connection: the frames travel in messages of a gRPC stream that the host's surface holds.
+//!
+//! The outgoing channel holds one message: what waits while gRPC sends it travels together in the next.
+
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _};
+use protocol::Error;
+use protocol::frame::{HostFrame, ProviderFrame, take_message};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::connection::driver::{Driver, GOODBYE, at};
+use crate::connection::{Ended, Inbox, lost};
+
+/// Orders taken at once.
+const ORDERS_AT_ONCE: usize = 256;
+/// Frames that may wait behind a message; more orders are not taken meanwhile.
+const FRAMES_WAITING: usize = 1024;
+
+/// A stream that passed its hello: messages of the provider in, messages of the host out.
+#[derive(Debug)]
+pub struct AttachIo<S> {
+    /// The frames of one message, or why there are no more.
+    pub incoming: S,
+    /// Where the frames of one message go; the surface turns each into one gRPC message.
+    pub outgoing: mpsc::Sender<Vec<HostFrame>>,
+}
+
+/// Runs until the connection ends; every call on it has been answered or failed then.
+pub(crate) async fn drive<S>(
+    mut driver: Driver,
+    mut io: AttachIo<S>,
+    mut inbox: Inbox,
+    message_bytes: usize,
+    write_timeout: Duration,
+) -> Ended
+where
+    S: Stream<Item = Result<Vec<ProviderFrame>, Error>> + Unpin + Send,
+{
+    let ended = run(&mut driver, &mut io, &mut inbox, message_bytes, write_timeout).await;
+    driver.finish(&ended);
+    drop(inbox);
+    if !driver.frames.is_empty() {
+        // Best effort: the provider may be gone.
+        let _unsent = io.outgoing.send_timeout(std::mem::take(&mut driver.frames), GOODBYE).await.is_err();
+    }
+    ended
+}
+
+async fn run<S>(
+    driver: &mut Driver,
+    io: &mut AttachIo<S>,
+    inbox: &mut Inbox,
+    message_bytes: usize,
+    write_timeout: Duration,
+) -> Ended
+where
+    S: Stream<Item = Result<Vec<ProviderFrame>, Error>> + Unpin + Send,
+{
+    let mut orders = Vec::with_capacity(ORDERS_AT_ONCE);
+    let mut stuck_at: Option<Instant> = None;
+    loop {
+        if driver.frames.is_empty() {
+            stuck_at = None;
+            if driver.is_done() {
+                return Ended::Asked;
+            }
+        } else if stuck_at.is_none() {
+            stuck_at = Some(Instant::now() + write_timeout);
+        }
+        tokio::select! {
+            permit = io.outgoing.reserve(), if !driver.frames.is_empty() => match permit {
+                Ok(permit) => {
+                    permit.send(take_message(&mut driver.frames, message_bytes));
+                    stuck_at = None;
+                    driver.progress();
+                }
+                Err(_) => return Ended::Lost(lost("the provider closed its stream")),
+            },
+            message = io.incoming.next() => match message {
+                Some(Ok(frames)) => {
+                    if let Err(ended) = frames.into_iter().try_for_each(|frame| driver.receive(frame)) { return ended }
+                }
+                Some(Err(error)) if error.code() == protocol::codes::FRAME_MALFORMED.name => return Ended::Malformed(error),
+                Some(Err(error)) => return Ended::Lost(error),
+                None => return Ended::Lost(lost("the provider closed its stream")),
+            },
+            count = inbox.orders.recv_many(&mut orders, ORDERS_AT_ONCE), if driver.frames.len() < FRAMES_WAITING => {
+                if count == 0 {
+                    return Ended::Asked;
+                }
+                for order in orders.drain(..) {
+                    if let Err(ended) = driver.take(order) { return ended }
+                }
+            }
+            Some(abandoned) = inbox.abandoned.recv() => driver.abandon(&abandoned),
+            () = at(driver.close_at) => return Ended::Asked,
+            () = at(stuck_at) => return Ended::Lost(lost("the provider does not read")),
+        }
+    }
+}

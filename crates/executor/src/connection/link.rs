@@ -1,0 +1,142 @@
+//! Drives a link connection: one task, one socket, one buffer each way.
+//!
+//! Whatever waits while a write is under way is encoded behind it and goes out in the next write, so that batches
+//! form under load by themselves and no timer delays a single call.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use protocol::frame::{LinkDecoder, LinkError, write_link_messages};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::Instant;
+use tokio_util::codec::Decoder as _;
+
+use crate::connection::driver::{Driver, GOODBYE, at};
+use crate::connection::{Ended, Inbox, lost};
+
+/// Unsent bytes from which on no new orders are taken: back-pressure reaches the callers through their queue.
+const HIGH_WATER: usize = 1 << 20;
+/// Orders taken at once.
+const ORDERS_AT_ONCE: usize = 256;
+/// Free space offered to a read; the buffer grows to one message at the most.
+const READ_BUFFER: usize = 64 << 10;
+
+/// A socket that passed its hello, with what was read behind it.
+#[derive(Debug)]
+pub struct LinkIo<R, W> {
+    /// Reading half.
+    pub reader: R,
+    /// Writing half.
+    pub writer: W,
+    /// Bytes read and not used yet.
+    pub buffer: BytesMut,
+}
+
+/// Bounds of one link.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LinkBounds {
+    pub(crate) message_bytes: usize,
+    pub(crate) write_timeout: Duration,
+}
+
+/// Runs until the connection ends; every call on it has been answered or failed then.
+pub(crate) async fn drive<R, W>(mut driver: Driver, mut io: LinkIo<R, W>, mut inbox: Inbox, bounds: LinkBounds) -> Ended
+where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send,
+{
+    let mut output = BytesMut::new();
+    let ended = run(&mut driver, &mut io, &mut output, &mut inbox, bounds).await;
+    driver.finish(&ended);
+    // Orders that were queued and never taken fail with their channel; see `Connection::call`.
+    drop(inbox);
+    write_link_messages(&mut driver.frames, bounds.message_bytes, &mut output);
+    let goodbye = async {
+        io.writer.write_all(&output).await?;
+        io.writer.shutdown().await
+    };
+    // Best effort: the provider may be gone, and nobody else waits for these bytes.
+    if let Ok(Err(error)) = tokio::time::timeout(GOODBYE, goodbye).await {
+        tracing::debug!(%error, "the last frames did not reach the provider");
+    }
+    ended
+}
+
+async fn run<R, W>(
+    driver: &mut Driver,
+    io: &mut LinkIo<R, W>,
+    output: &mut BytesMut,
+    inbox: &mut Inbox,
+    bounds: LinkBounds,
+) -> Ended
+where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send,
+{
+    let mut decoder = LinkDecoder::new(bounds.message_bytes);
+    let mut orders = Vec::with_capacity(ORDERS_AT_ONCE);
+    let mut stuck_at: Option<Instant> = None;
+    if let Err(ended) = decode(driver, &mut decoder, &mut io.buffer) {
+        return ended;
+    }
+    loop {
+        write_link_messages(&mut driver.frames, bounds.message_bytes, output);
+        if output.is_empty() {
+            stuck_at = None;
+            if driver.is_done() {
+                return Ended::Asked;
+            }
+        } else if stuck_at.is_none() {
+            stuck_at = Some(Instant::now() + bounds.write_timeout);
+        }
+        tokio::select! {
+            written = io.writer.write_buf(output), if !output.is_empty() => match written {
+                Ok(0) => return closed(),
+                Ok(_) => {
+                    stuck_at = None;
+                    driver.progress();
+                }
+                Err(error) => return broken(&error),
+            },
+            read = io.reader.read_buf(&mut io.buffer) => match read {
+                Ok(0) => return closed(),
+                Ok(_) => if let Err(ended) = decode(driver, &mut decoder, &mut io.buffer) { return ended },
+                Err(error) => return broken(&error),
+            },
+            count = inbox.orders.recv_many(&mut orders, ORDERS_AT_ONCE), if output.len() < HIGH_WATER => {
+                if count == 0 {
+                    return Ended::Asked;
+                }
+                for order in orders.drain(..) {
+                    if let Err(ended) = driver.take(order) { return ended }
+                }
+            }
+            Some(abandoned) = inbox.abandoned.recv() => driver.abandon(&abandoned),
+            () = at(driver.close_at) => return Ended::Asked,
+            () = at(stuck_at) => return Ended::Lost(lost("the provider does not read")),
+        }
+    }
+}
+
+fn decode(driver: &mut Driver, decoder: &mut LinkDecoder, buffer: &mut BytesMut) -> Result<(), Ended> {
+    loop {
+        match decoder.decode(buffer) {
+            Ok(Some(frames)) => frames.into_iter().try_for_each(|frame| driver.receive(frame))?,
+            Ok(None) => break,
+            Err(LinkError::Malformed(error)) => return Err(Ended::Malformed(error)),
+            Err(LinkError::Io(error)) => return Err(broken(&error)),
+        }
+    }
+    if buffer.capacity() == buffer.len() {
+        buffer.reserve(READ_BUFFER);
+    }
+    Ok(())
+}
+
+fn closed() -> Ended {
+    Ended::Lost(lost("the provider closed its connection"))
+}
+
+fn broken(error: &std::io::Error) -> Ended {
+    Ended::Lost(lost("the connection of the provider broke").detail("cause", error.kind().to_string()))
+}

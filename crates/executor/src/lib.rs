@@ -1,0 +1,23 @@
+//! Calls one module: chooses an endpoint, sends the call over its data plane, waits within the deadline, checks what
+//! comes back. Does not know pipelines, HTTP or who may call what; keeps no list of modules.
+//!
+//! Invariants:
+//! * Every call ends once: by its answer, its deadline, its caller's leaving, or the loss of its provider, which all its
+//!   calls learn at once.
+//! * A call that its caller gave up is cancelled at the provider.
+//! * What reaches a module has its declared input type; what reaches a caller has the declared output type, canonical,
+//!   without undeclared fields.
+//! * Calls in flight and calls that wait are bounded per provider; one more is refused with a time to come back.
+//! * The task of a connection owns its state; callers reach it through channels.
+
+mod connection;
+mod handle;
+mod options;
+mod service;
+mod target;
+
+pub use connection::attach::AttachIo;
+pub use connection::link::LinkIo;
+pub use handle::{Call, Handle, Reply};
+pub use options::Options;
+pub use service::{End, Event, Service};

@@ -1,0 +1,254 @@
+//! Owns the transports of all sessions: adopts connections, opens unary clients, ends them. Does not decide who is
+//! registered: the host tells it when a session is over, and it tells the host when a connection is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures::future::BoxFuture;
+use protocol::unary::UnaryClient;
+use protocol::{DataPlane, Error, ServiceUrl, SessionId, codes};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::connection::{Connection, Ended, ProviderDrains};
+use crate::handle::Handle;
+use crate::options::Options;
+use crate::target::{Target, Transport};
+
+/// Who can be called now; readers take a snapshot and never wait.
+pub(crate) type Targets = HashMap<SessionId, Arc<Target>>;
+
+/// What the service is asked.
+pub(crate) enum Request {
+    /// Take over a connection that passed its hello.
+    Adopt {
+        session: SessionId,
+        plane: DataPlane,
+        connection: Connection,
+        drive: BoxFuture<'static, Ended>,
+        done: oneshot::Sender<Result<(), Error>>,
+    },
+    /// Make the unary client of a session, unless there is one.
+    Dial { session: SessionId, url: ServiceUrl, module: String, done: oneshot::Sender<Result<Arc<Target>, Error>> },
+    /// End what a session has.
+    End { session: SessionId, how: End },
+    /// A unary provider could not be reached, or broke off.
+    Unreachable { session: SessionId, generation: u64, error: Error },
+}
+
+/// How the transport of a session ends.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// The provider is told that no new calls come; those that run may be answered for so long, then they fail.
+    Drain(Duration),
+    /// Calls that run fail at once with this error.
+    Fail(Error),
+}
+
+/// What the service tells the host, once each.
+#[derive(Debug)]
+pub enum Event {
+    /// A session's connection is gone, or its address refuses connections; its calls have failed.
+    Lost {
+        /// Which session.
+        session: SessionId,
+        /// Why, for the log.
+        error: Error,
+    },
+    /// A session's connection closed as it should after a drain.
+    Closed {
+        /// Which session.
+        session: SessionId,
+    },
+    /// A provider said that it takes no new calls.
+    ProviderDrains {
+        /// Which session.
+        session: SessionId,
+    },
+}
+
+/// Requests that may wait; senders wait in turn.
+const REQUESTS: usize = 1024;
+
+/// The task behind a [`Handle`].
+pub struct Service {
+    options: Arc<Options>,
+    registry: registry::Handle,
+    targets: Arc<ArcSwap<Targets>>,
+    requests: mpsc::Receiver<Request>,
+    drains: mpsc::UnboundedReceiver<ProviderDrains>,
+    /// Unbounded as a type, so that the service never waits for the host while the host waits for it. Its length is bounded
+    /// by the transports: each tells at most that it drains and that it is gone.
+    events: mpsc::UnboundedSender<Event>,
+    tasks: JoinSet<(SessionId, u64, Ended)>,
+    next_generation: u64,
+}
+
+impl Service {
+    /// A service with its handle and the events for the host. Nothing runs before [`Service::run`].
+    #[must_use]
+    pub fn new(options: Options, registry: registry::Handle) -> (Self, Handle, mpsc::UnboundedReceiver<Event>) {
+        let options = Arc::new(options);
+        let targets = Arc::new(ArcSwap::from_pointee(Targets::new()));
+        let (requests_tx, requests) = mpsc::channel(REQUESTS);
+        let (drains_tx, drains) = mpsc::unbounded_channel();
+        let (events, events_rx) = mpsc::unbounded_channel();
+        let handle =
+            Handle::new(Arc::clone(&options), Arc::clone(&targets), requests_tx, drains_tx);
+        let service =
+            Self { options, registry, targets, requests, drains, events, tasks: JoinSet::new(), next_generation: 0 };
+        (service, handle, events_rx)
+    }
+
+    /// Runs until `shutdown`; then every connection drains within [`Options::drain_timeout`] and closes.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        tokio::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                Some(request) = self.requests.recv() => self.serve(request).await,
+                Some(ProviderDrains(session)) = self.drains.recv() => self.tell(Event::ProviderDrains { session }),
+                Some(ended) = self.tasks.join_next() => {
+                    if let Some(event) = self.ended(ended) { self.tell(event) }
+                }
+            }
+        }
+        self.stop().await;
+    }
+
+    async fn serve(&mut self, request: Request) {
+        match request {
+            Request::Adopt { session, plane, connection, drive, done } => {
+                let result = self.adopt(session, plane, connection, drive);
+                // Who asked may have given up; the connection then ends by itself when its socket does.
+                let _gone = done.send(result).is_err();
+            }
+            Request::Dial { session, url, module, done } => {
+                let _gone = done.send(self.dial(session, &url, &module)).is_err();
+            }
+            Request::End { session, how } => self.end(session, how).await,
+            Request::Unreachable { session, generation, error } => {
+                let current = self.targets.load().get(&session).is_some_and(|target| target.generation == generation);
+                if current {
+                    self.remove(session, generation);
+                    self.tell(Event::Lost { session, error });
+                }
+            }
+        }
+    }
+
+    fn adopt(
+        &mut self,
+        session: SessionId,
+        plane: DataPlane,
+        connection: Connection,
+        drive: BoxFuture<'static, Ended>,
+    ) -> Result<(), Error> {
+        if let Some(target) = self.targets.load().get(&session)
+            && matches!(target.transport, Transport::Connection(_))
+        {
+            return Err(Error::of(codes::SESSION_ATTACHED, format!("session `{session}` has a connection already")));
+        }
+        let generation = self.insert(session, plane, Transport::Connection(connection));
+        self.tasks.spawn(async move { (session, generation, drive.await) });
+        Ok(())
+    }
+
+    fn dial(&mut self, session: SessionId, url: &ServiceUrl, module: &str) -> Result<Arc<Target>, Error> {
+        if let Some(target) = self.targets.load().get(&session) {
+            return Ok(Arc::clone(target));
+        }
+        // The routes change before a session's end is told, so a session that is still routed has not been ended here.
+        let routed = self
+            .registry
+            .routes()
+            .get(module)
+            .is_some_and(|route| route.endpoints.iter().any(|endpoint| endpoint.session == session));
+        if !routed {
+            return Err(Error::of(codes::PROVIDER_UNAVAILABLE, "the provider has just left"));
+        }
+        let client = UnaryClient::new(url, self.options.connect_timeout, self.options.message_bytes)?;
+        self.insert(session, DataPlane::Unary, Transport::Unary(client));
+        Ok(Arc::clone(self.targets.load().get(&session).expect("it was inserted")))
+    }
+
+    fn insert(&mut self, session: SessionId, plane: DataPlane, transport: Transport) -> u64 {
+        self.next_generation += 1;
+        let generation = self.next_generation;
+        let target = Target::new(
+            session,
+            plane,
+            transport,
+            generation,
+            self.options.in_flight_per_provider,
+            self.options.queued_per_provider,
+        );
+        self.change(|targets| {
+            targets.insert(session, Arc::new(target));
+        });
+        generation
+    }
+
+    fn remove(&mut self, session: SessionId, generation: u64) {
+        self.change(|targets| {
+            if targets.get(&session).is_some_and(|target| target.generation == generation) {
+                targets.remove(&session);
+            }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Targets)) {
+        let mut targets = Targets::clone(&self.targets.load());
+        change(&mut targets);
+        self.targets.store(Arc::new(targets));
+    }
+
+    async fn end(&mut self, session: SessionId, how: End) {
+        let Some(target) = self.targets.load().get(&session).cloned() else { return };
+        match (&target.transport, how) {
+            (Transport::Connection(connection), End::Drain(grace)) => connection.drain(grace).await,
+            (Transport::Connection(connection), End::Fail(error)) => connection.close(error).await,
+            // Calls hold the client for as long as they run; it closes when the last one is answered.
+            (Transport::Unary(_), _) => self.remove(session, target.generation),
+        }
+    }
+
+    fn ended(&mut self, task: Result<(SessionId, u64, Ended), tokio::task::JoinError>) -> Option<Event> {
+        let (session, generation, ended) = match task {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::error!(%error, "the task of a connection failed");
+                return None;
+            }
+        };
+        self.remove(session, generation);
+        Some(match ended {
+            Ended::Asked => Event::Closed { session },
+            Ended::Lost(error) | Ended::Malformed(error) => Event::Lost { session, error },
+        })
+    }
+
+    fn tell(&self, event: Event) {
+        // A host that stopped listening is shutting down.
+        let _gone = self.events.send(event).is_err();
+    }
+
+    async fn stop(mut self) {
+        let grace = self.options.drain_timeout;
+        let targets = self.targets.load_full();
+        for target in targets.values() {
+            if let Transport::Connection(connection) = &target.transport {
+                connection.drain(grace).await;
+            }
+        }
+        let margin = Duration::from_secs(2);
+        let drained = tokio::time::timeout(grace + margin, async { while self.tasks.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "connections did not drain in time");
+            self.tasks.shutdown().await;
+        }
+        self.targets.store(Arc::new(Targets::new()));
+    }
+}

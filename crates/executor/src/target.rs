@@ -1,0 +1,134 @@
+//! One provider that takes calls: its transport, and how many calls it may have. Does not choose among providers.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use protocol::frame::{Answer, Execute};
+use protocol::unary::{UnaryClient, UnaryOutcome};
+use protocol::{DataPlane, Error, SessionId, codes};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use crate::connection::{Connection, deadline_exceeded};
+
+/// How calls travel to one session.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    /// Attach or link.
+    Connection(Connection),
+    /// gRPC to a `service_url`.
+    Unary(UnaryClient),
+}
+
+/// One session that takes calls.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) session: SessionId,
+    pub(crate) plane: DataPlane,
+    pub(crate) transport: Transport,
+    /// Tells apart two transports of one session, one after the other.
+    pub(crate) generation: u64,
+    slots: Semaphore,
+    max_queued: usize,
+    queued: AtomicUsize,
+    /// Calls that run or wait.
+    load: AtomicUsize,
+}
+
+/// What became of one attempt.
+pub(crate) enum Attempt {
+    /// The provider, or the deadline, answered.
+    Answered(Answer),
+    /// Nothing reached the provider: another one may be tried whatever the module is.
+    NotSent(Error),
+    /// The provider went away while it had the call.
+    Lost(Error),
+}
+
+impl Target {
+    pub(crate) fn new(
+        session: SessionId,
+        plane: DataPlane,
+        transport: Transport,
+        generation: u64,
+        max_in_flight: usize,
+        max_queued: usize,
+    ) -> Self {
+        Self {
+            session,
+            plane,
+            transport,
+            generation,
+            slots: Semaphore::new(max_in_flight),
+            max_queued,
+            queued: AtomicUsize::new(0),
+            load: AtomicUsize::new(0),
+        }
+    }
+
+    /// Calls that run or wait here; a moment's view.
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Runs one attempt within the deadline and the bounds of this provider.
+    ///
+    /// # Errors
+    /// `executor.overloaded` when the queue is full, `executor.deadline.exceeded` when the time ends in it.
+    pub(crate) async fn attempt(&self, mut execute: Execute, deadline: Instant) -> Result<Attempt, Error> {
+        let _counted = Counted::enter(&self.load);
+        let _slot = self.slot(deadline).await?;
+        let now = Instant::now();
+        if now >= deadline {
+            return Err(deadline_exceeded());
+        }
+        execute.timeout = deadline - now;
+        match &self.transport {
+            Transport::Connection(connection) => Ok(match connection.call(execute, deadline).await {
+                Ok(answer) => match answer.result {
+                    Err(error) if error.code() == codes::PROVIDER_LOST.name => Attempt::Lost(error),
+                    result => Attempt::Answered(Answer { result, ..answer }),
+                },
+                Err(_) => Attempt::NotSent(Error::of(codes::PROVIDER_LOST, "the connection of the provider ended")),
+            }),
+            Transport::Unary(client) => match tokio::time::timeout_at(deadline, client.execute(execute)).await {
+                Ok(UnaryOutcome::Answered(answer)) => Ok(Attempt::Answered(answer)),
+                Ok(UnaryOutcome::Unreachable(error)) => Ok(Attempt::NotSent(error)),
+                Ok(UnaryOutcome::Lost(error)) => Ok(Attempt::Lost(error)),
+                Err(_) => Err(deadline_exceeded()),
+            },
+        }
+    }
+
+    async fn slot(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Error> {
+        if let Ok(permit) = self.slots.try_acquire() {
+            return Ok(permit);
+        }
+        let waits = Counted::enter(&self.queued);
+        if waits.before >= self.max_queued {
+            let message = format!("{} calls wait for this provider already", self.max_queued);
+            return Err(Error::of(codes::OVERLOADED, message).retry_after(std::time::Duration::from_millis(100)));
+        }
+        match tokio::time::timeout_at(deadline, self.slots.acquire()).await {
+            Ok(permit) => Ok(permit.expect("the semaphore of a target is never closed")),
+            Err(_) => Err(deadline_exceeded()),
+        }
+    }
+}
+
+/// Counts itself in for as long as it lives.
+struct Counted<'a> {
+    counter: &'a AtomicUsize,
+    before: usize,
+}
+
+impl<'a> Counted<'a> {
+    fn enter(counter: &'a AtomicUsize) -> Self {
+        Self { counter, before: counter.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.counter.fetch_sub(1, Ordering::Relaxed);
+    }
+}

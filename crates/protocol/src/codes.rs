@@ -1,0 +1,159 @@
+//! Every code that the host itself answers with, in one list. Codes of modules and of the codec are not here.
+//!
+//! A code never changes its meaning; each has a page `docs/errors/<code>.md`, which a test checks.
+
+use crate::error::Category;
+
+/// A stable code with what is always true of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// Dotted, lower case: `area.subject.fault`.
+    pub name: &'static str,
+    /// What kind of failure it is.
+    pub category: Category,
+    /// Whether the same request may succeed later without change.
+    pub retryable: bool,
+    /// What to do next, for the person who sees it.
+    pub hint: &'static str,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $ident:ident = $name:literal, $category:ident, $retry:ident, $hint:literal;)*) => {
+        $($(#[$doc])* pub const $ident: Code =
+            Code { name: $name, category: Category::$category, retryable: codes!(@$retry), hint: $hint };)*
+        /// All of them, in the order of this file.
+        pub const ALL: &[Code] = &[$($ident),*];
+    };
+    (@retry) => { true };
+    (@final) => { false };
+}
+
+codes! {
+    // Registration and names.
+    /// A name is not well formed.
+    NAME_INVALID = "registry.name.invalid", InvalidArgument, final, "names are letters, digits, `_` and `-`, beginning with a letter or `_`; a module is called `namespace.Name`";
+    /// The namespace belongs to the host.
+    NAMESPACE_RESERVED = "registry.namespace.reserved", PermissionDenied, final, "`std`, `stdlib` and `pipeline` are the host's own; choose another namespace";
+    /// Another live session has the namespace.
+    NAMESPACE_OWNED = "registry.namespace.owned", Conflict, retry, "another provider serves this namespace; stop it, use its group id, or choose another namespace";
+    /// The credential does not cover the namespace.
+    NAMESPACE_DENIED = "registry.namespace.denied", PermissionDenied, final, "the credential is not valid for this namespace; see `[[providers]]` in the host's configuration";
+    /// The host asks providers for a credential and this one is missing or wrong.
+    CREDENTIAL_REFUSED = "registry.credential.refused", Unauthenticated, final, "set MODRACK_CREDENTIAL_FILE to a file with a credential that the host knows";
+    /// The request has no modules.
+    REGISTRATION_EMPTY = "registry.registration.empty", InvalidArgument, final, "a provider registers at least one module";
+    /// The request has more modules than the host takes.
+    REGISTRATION_TOO_LARGE = "registry.registration.too_large", InvalidArgument, final, "split the provider, or raise `limits.modules_per_provider`";
+    /// One name occurs twice in the request.
+    MODULE_DUPLICATE = "registry.module.duplicate", InvalidArgument, final, "each module of a provider needs its own name";
+    /// A type of the module breaks the rules of the type system; `details.type_code` and `details.path` say where.
+    SCHEMA_INVALID = "registry.schema.invalid", InvalidArgument, final, "mend the type at the path that the error names";
+    /// An example does not fit the module's types.
+    EXAMPLE_INVALID = "registry.example.invalid", InvalidArgument, final, "an example must be a value of the declared types";
+    /// The version is no semantic version.
+    VERSION_INVALID = "registry.version.invalid", InvalidArgument, final, "versions look like `1.2.3`";
+    /// A replacement narrows an input or widens an output.
+    SCHEMA_INCOMPATIBLE = "registry.schema.incompatible", FailedPrecondition, final, "keep the old types callable, or register with `allow_breaking`";
+    /// A member of a group declares other schemas than its group.
+    GROUP_SCHEMA_MISMATCH = "registry.group.schema_mismatch", Conflict, final, "all members of a group declare identical modules; start the new version under a new group id, or as a replacement";
+    /// Some module of an all-or-nothing request was refused, so this one was not stored either.
+    REGISTRATION_ABORTED = "registry.registration.aborted", FailedPrecondition, final, "mend the modules that were refused, or register with `partial`";
+    /// The `service_url` cannot be used.
+    SERVICE_URL_INVALID = "registry.service_url.invalid", InvalidArgument, final, "`service_url` is `http://host:port` with a loopback host";
+    /// No plane that the provider offers can be used.
+    PLANE_UNSUPPORTED = "registry.plane.unsupported", Unsupported, final, "offer unary with a `service_url`, or attach, or link";
+    /// The protocol version is not spoken here.
+    PROTOCOL_UNSUPPORTED = "registry.protocol.unsupported", Unsupported, final, "use an SDK of the same major version as the host";
+    /// The session is not known or is over.
+    SESSION_UNKNOWN = "registry.session.unknown", NotFound, final, "the provider registers again";
+    /// The session already has a connection.
+    SESSION_ATTACHED = "registry.session.attached", Conflict, retry, "one connection carries a session; close the other one first";
+    /// There are as many sessions as the host takes.
+    SESSION_LIMIT = "registry.session.limit", RateLimited, retry, "raise `limits.sessions`, or stop providers that are not used";
+    /// There are as many modules as the host takes.
+    MODULE_LIMIT = "registry.module.limit", RateLimited, retry, "raise `limits.modules`, or stop providers that are not used";
+    /// The registry's queue is full.
+    REGISTRY_BUSY = "registry.busy", RateLimited, retry, "come back after the time that the error names";
+    /// No such module.
+    MODULE_UNKNOWN = "registry.module.unknown", NotFound, final, "`modrack modules list` shows what is registered";
+    /// The caller encoded its input for other schemas.
+    SCHEMA_CHANGED = "registry.schema.changed", FailedPrecondition, retry, "ask for the module again and encode the input anew";
+
+    // Calls.
+    /// The module is registered, but nobody can take a call now.
+    PROVIDER_UNAVAILABLE = "executor.provider.unavailable", Unavailable, retry, "the provider is connecting or draining; try again";
+    /// The provider went away while it had the call.
+    PROVIDER_LOST = "executor.provider.lost", Unavailable, retry, "the provider's process ended or its connection broke; see its log";
+    /// The provider cannot be reached at its `service_url`.
+    PROVIDER_UNREACHABLE = "executor.provider.unreachable", Unavailable, retry, "check that the provider listens at its `service_url`";
+    /// The call's time is over.
+    DEADLINE_EXCEEDED = "executor.deadline.exceeded", DeadlineExceeded, retry, "give the call more time, or look at why the module is slow";
+    /// The caller gave up.
+    CALL_CANCELLED = "executor.call.cancelled", Cancelled, final, "the caller cancelled the call";
+    /// The input does not have the declared type; `details.codec_code` and `details.path` say where.
+    INPUT_INVALID = "executor.input.invalid", InvalidArgument, final, "`modrack modules show NAME` prints the input type";
+    /// The output does not have the declared type.
+    OUTPUT_INVALID = "executor.output.invalid", UpstreamError, final, "the module broke its declared output type; its author has to mend it";
+    /// The answer has neither output nor error.
+    OUTPUT_MISSING = "executor.output.missing", UpstreamError, final, "the provider answered without a result; its author has to mend it";
+    /// The input is larger than a message may be.
+    INPUT_TOO_LARGE = "executor.input.too_large", InvalidArgument, final, "send less at once, or raise `limits.message_bytes`";
+    /// Too many calls are in flight to this module.
+    OVERLOADED = "executor.overloaded", RateLimited, retry, "come back after the time that the error names, or add replicas";
+    /// The provider answered in a way that the protocol does not know.
+    PROVIDER_PROTOCOL = "executor.provider.protocol", UpstreamError, final, "the provider does not speak the protocol; see `docs/provider-protocol.md`";
+
+    // The wire itself.
+    /// Bytes that are no message.
+    MESSAGE_MALFORMED = "protocol.message.malformed", InvalidArgument, final, "the bytes are no message of this protocol";
+    /// A message above the limit.
+    MESSAGE_TOO_LARGE = "protocol.message.too_large", InvalidArgument, final, "send less at once, or raise `limits.message_bytes`";
+    /// A frame or a framing that breaks the rules of the planes.
+    FRAME_MALFORMED = "protocol.frame.malformed", InvalidArgument, final, "see the rules of the planes in `docs/provider-protocol.md`";
+    /// No hello came, or not in time.
+    HELLO_MISSING = "protocol.hello.missing", InvalidArgument, final, "the first message of a connection holds one `hello` frame";
+    /// A field that must be set is not.
+    FIELD_MISSING = "protocol.field.missing", InvalidArgument, final, "set the field that the error names";
+    /// A field has a value that it cannot have.
+    FIELD_INVALID = "protocol.field.invalid", InvalidArgument, final, "mend the field that the error names";
+    /// A method that is not served here.
+    METHOD_UNKNOWN = "protocol.method.unknown", Unsupported, final, "check the service and method names; `grpcurl list` works against the host";
+
+    // The host.
+    /// The host shuts down.
+    HOST_STOPPING = "host.stopping", Unavailable, retry, "the host is shutting down; try again when it is back";
+    /// Too many connections.
+    CONNECTION_LIMIT = "host.connection.limit", RateLimited, retry, "close connections that are not used, or raise `limits.connections`";
+    /// A fault of the host.
+    INTERNAL = "host.internal", Internal, final, "this is a fault of the host; its log has the details under the trace id";
+}
+
+/// The code with this name, if it is one of the host's.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Code> {
+    ALL.iter().find(|code| code.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_names_are_unique_dotted_and_lower_case() {
+        for (i, code) in ALL.iter().enumerate() {
+            assert!(code.name.split('.').count() >= 2, "{}", code.name);
+            assert!(code.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'_'), "{}", code.name);
+            assert!(ALL[..i].iter().all(|other| other.name != code.name), "{} occurs twice", code.name);
+        }
+    }
+
+    #[test]
+    fn every_code_has_its_page() {
+        let pages = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
+        for code in ALL {
+            let page = pages.join(format!("{}.md", code.name));
+            let text = std::fs::read_to_string(&page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
+            assert!(text.starts_with(&format!("# {}\n", code.name)), "{}", page.display());
+        }
+    }
+}
