@@ -218,7 +218,9 @@ def test_a_union_says_when_nothing_or_too_much_fits() -> None:
         (Any, 2**64, "codec.int_range", ""),
     ],
 )
-def test_a_value_of_another_type_is_refused_with_code_and_path(annotation: Any, value: Any, code: str, path: str) -> None:
+def test_a_value_of_another_type_is_refused_with_code_and_path(
+    annotation: Any, value: Any, code: str, path: str
+) -> None:
     with pytest.raises(CodecError) as refusal:
         Codec(type_of(annotation)).encode(value)
     assert (refusal.value.code, refusal.value.path) == (code, path)

@@ -410,5 +410,3 @@ async def test_a_host_name_that_is_none_is_a_coded_error() -> None:
     with pytest.raises(ModrackError) as refusal:
         await Provider("text", host="somewhere").serve()
     assert refusal.value.code == "client.host.invalid"
-
-

@@ -1,0 +1,44 @@
+"""The Python of the README, run from top to bottom, and what it shows of a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+from fake_host import FakeHost
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def run() -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "readme"}
+    for block in BLOCKS:
+        exec(compile(block, "README.md", "exec", dont_inherit=True), names)
+    return names
+
+
+def test_the_first_module_has_at_most_ten_lines_and_is_described_as_shown() -> None:
+    first = [line for line in BLOCKS[0].splitlines() if line.strip()]
+    assert len(first) <= 10
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(BLOCKS[0], "README.md", "exec", dont_inherit=True), names)
+    assert names["provider"].describe() in README
+
+
+async def test_every_block_runs_and_the_modules_answer(monkeypatch: Any) -> None:
+    names = run()
+    provider = names["provider"]
+    assert list(provider.modules) == ["WordCount", "Find", "Crunch", "First"]
+    async with FakeHost() as host:
+        monkeypatch.setenv("MODRACK_HOST", host.url)
+        task = asyncio.create_task(provider.serve())
+        await host.ready()
+        assert await asyncio.to_thread(names["words"], "to be") == 2
+        assert await host.call("Crunch", rounds=3) == 3
+        assert (await host.call("First", items=[])).code == "text.empty"
+        assert await host.call("Find", text="ab", find="b") == [{"position": 1, "text": "b"}]
+        provider.stop()
+        await task
