@@ -8,6 +8,8 @@
 //!
 //! They need cargo, Python and Node; a missing one is named with the command that installs it.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the one who runs it")]
+
 mod ci;
 mod codegen;
 mod npm;
@@ -19,6 +21,8 @@ mod stamp;
 mod test;
 mod tidy;
 mod workspace;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -62,10 +66,20 @@ enum Command {
     },
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
     let workspace = Workspace::find()?;
     let progress = Progress::new();
-    match Arguments::parse().command {
+    match command {
         Command::Setup => setup::run(&workspace, &progress),
         Command::Codegen { check: false } => codegen::write(&workspace),
         Command::Codegen { check: true } => codegen::check(&workspace),

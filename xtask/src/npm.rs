@@ -24,9 +24,10 @@ pub(crate) fn install(workspace: &Workspace, progress: &Progress, project: &str)
         return Ok(());
     }
     let shell = &workspace.shell;
+    let _directory = shell.push_dir(project);
     progress.command(
         &format!("npm packages of {project}"),
-        cmd!(shell, "npm ci --no-audit --no-fund --loglevel=error --prefix {project}"),
+        cmd!(shell, "npm ci --no-audit --no-fund --loglevel=error"),
     )?;
     stamp.write()
 }
