@@ -10,6 +10,8 @@ mod link;
 mod plane;
 mod session;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod unary;
 
 use std::future::Future;
