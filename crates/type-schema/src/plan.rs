@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     ctype::{CType, KeyType, Record},
-    transcode,
     writer::Writer,
 };
 
@@ -38,8 +37,6 @@ pub(crate) struct RecordPlan {
     pub(crate) required: usize,
     /// Most fields that are ever written.
     pub(crate) kept: usize,
-    /// How many fields are written even where the source has none.
-    pub(crate) filled: usize,
     /// The order of the target.
     pub(crate) order: KeyOrder,
 }
@@ -49,9 +46,33 @@ pub(crate) struct FieldPlan {
     pub(crate) name: Box<str>,
     /// The name as canonical bytes.
     pub(crate) key: Box<[u8]>,
+    /// The same for comparison: most keys are found by one word.
+    pub(crate) head: Head,
     pub(crate) optional: bool,
     pub(crate) fate: Fate,
     pub(crate) plan: Plan,
+}
+
+/// The first eight bytes of a key, fewer where it is shorter.
+#[derive(Debug)]
+pub(crate) struct Head {
+    bits: u64,
+    mask: u64,
+}
+
+impl Head {
+    fn of(key: &[u8]) -> Head {
+        let mut bytes = [0; 8];
+        let len = key.len().min(8);
+        bytes[..len].copy_from_slice(&key[..len]);
+        let mask = if len == 8 { u64::MAX } else { (1 << (8 * len)) - 1 };
+        Head { bits: u64::from_le_bytes(bytes), mask }
+    }
+
+    /// Whether `input`, the next eight bytes, begins like the key.
+    pub(crate) fn begins(&self, input: [u8; 8]) -> bool {
+        u64::from_le_bytes(input) & self.mask == self.bits
+    }
 }
 
 /// What becomes of a field.
@@ -59,13 +80,8 @@ pub(crate) struct FieldPlan {
 pub(crate) enum Fate {
     /// The target does not declare it.
     Drop,
-    /// It is written.
-    Keep {
-        /// A nil is None in the target, which is left out.
-        omit_nil: bool,
-        /// What is written where the source leaves it out and the target may not.
-        absent: Option<Box<[u8]>>,
-    },
+    /// It is written, but for a nil where that is None in the target.
+    Keep { omit_nil: bool },
 }
 
 /// The order of the keys of a map or the names of a record.
@@ -131,14 +147,17 @@ fn record<'t>(from: &Record, order: KeyOrder, target: impl Fn(&str) -> Option<&'
             None => (Fate::Drop, identity(&field.ctype)),
             Some(to) => {
                 let plan = between(&field.ctype, to)?;
-                let omit_nil = to.is_option() || (optional && order == KeyOrder::Encoded);
-                let absent = (optional && !omit_nil).then(|| transcode::constant(&plan, &[rmp::Marker::Null.to_u8()]));
-                (Fate::Keep { omit_nil, absent }, plan)
+                // What may be absent stays so: the fields of an Any may, those of another record only as options.
+                if optional && !to.is_option() && order == KeyOrder::Name {
+                    return None;
+                }
+                (Fate::Keep { omit_nil: optional || to.is_option() }, plan)
             }
         };
         let mut key = Writer::default();
         key.str(&field.name);
-        fields.push(FieldPlan { name: field.name.as_str().into(), key: key.out.into(), optional, fate, plan });
+        let head = Head::of(&key.out);
+        fields.push(FieldPlan { name: field.name.as_str().into(), key: key.out.into(), head, optional, fate, plan });
     }
     let mut next_required = vec![fields.len(); fields.len() + 1];
     for i in (0..fields.len()).rev() {
@@ -149,7 +168,6 @@ fn record<'t>(from: &Record, order: KeyOrder, target: impl Fn(&str) -> Option<&'
         next_required: next_required.into(),
         required: count(|field| !field.optional),
         kept: count(|field| matches!(field.fate, Fate::Keep { .. })),
-        filled: count(|field| matches!(field.fate, Fate::Keep { absent: Some(_), .. })),
         order,
         fields: fields.into(),
     })
@@ -181,7 +199,7 @@ impl FieldPlan {
     fn keeps_layout(&self) -> bool {
         match &self.fate {
             Fate::Drop => false,
-            Fate::Keep { omit_nil, absent } => *omit_nil == self.optional && absent.is_none() && self.plan.keeps_layout(),
+            Fate::Keep { omit_nil } => *omit_nil == self.optional && self.plan.keeps_layout(),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use rmp::Marker;
 
-use crate::{code::Code, path::Trail, writer::CANONICAL_NAN};
+use crate::{code::Code, path::Trail, plan::Head, writer::CANONICAL_NAN};
 
 /// Most arrays and maps inside each other.
 pub const MAX_VALUE_DEPTH: usize = 128;
@@ -18,6 +18,7 @@ pub(crate) struct FaultParts {
     pub(crate) trail: Trail,
 }
 
+#[cold]
 pub(crate) fn fault(code: Code, offset: usize) -> Fault {
     Box::new(FaultParts { code, offset, trail: Trail::default() })
 }
@@ -68,6 +69,7 @@ impl<'a> Reader<'a> {
         self.at
     }
 
+    #[inline]
     fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
     }
@@ -78,38 +80,48 @@ impl<'a> Reader<'a> {
     }
 
     /// The next byte, unread.
+    #[inline]
     pub(crate) fn peek(&self) -> Result<u8, Fault> {
         self.rest().first().copied().ok_or_else(|| fault(Code::Truncated, self.at))
     }
 
     /// Whether the next byte is nil; reads it if so.
+    #[inline]
     pub(crate) fn eat_nil(&mut self) -> Result<bool, Fault> {
         let nil = self.peek()? == Marker::Null.to_u8();
         self.at += usize::from(nil);
         Ok(nil)
     }
 
-    /// Reads `wanted` where it comes next; else reads nothing.
-    pub(crate) fn eat_exact(&mut self, wanted: &[u8]) -> bool {
-        let found = self.rest().starts_with(wanted);
+    /// Reads `key` where it comes next; else reads nothing.
+    #[inline]
+    pub(crate) fn eat_key(&mut self, head: &Head, key: &[u8]) -> bool {
+        let rest = self.rest();
+        let found = match rest.first_chunk::<8>() {
+            Some(&next) => head.begins(next) && (key.len() <= 8 || rest.starts_with(key)),
+            None => rest.starts_with(key),
+        };
         if found {
-            self.at += wanted.len();
+            self.at += key.len();
         }
         found
     }
 
+    #[inline]
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         let bytes = self.rest().first_chunk::<N>().copied().ok_or_else(|| fault(Code::Truncated, self.at))?;
         self.at += N;
         Ok(bytes)
     }
 
+    #[inline]
     fn slice(&mut self, len: usize) -> Result<&'a [u8], Fault> {
         let slice = self.rest().get(..len).ok_or_else(|| fault(Code::Truncated, self.at))?;
         self.at += len;
         Ok(slice)
     }
 
+    #[inline]
     fn marker(&mut self) -> Result<Marker, Fault> {
         let marker = Marker::from_u8(self.peek()?);
         self.at += 1;
@@ -122,6 +134,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Enters a container of `len` elements, each of at least `least` bytes.
+    #[inline]
     fn enter(&mut self, len: usize, least: usize, start: usize) -> Result<usize, Fault> {
         if len > self.rest().len() / least {
             return Err(fault(Code::Truncated, start));
@@ -142,6 +155,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn int(&mut self) -> Result<i64, Fault> {
         let start = self.at;
         let marker = self.marker()?;
@@ -177,6 +191,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The float that `marker` begins, none where it begins something else. Integers are not looked at.
+    #[inline]
     fn float_of(&mut self, marker: Marker) -> Result<Option<f64>, Fault> {
         match marker {
             Marker::F64 => {
@@ -212,6 +227,17 @@ impl<'a> Reader<'a> {
         let marker = self.marker()?;
         let len = self.str_len_of(marker)?.ok_or_else(|| unexpected(marker, start))?;
         self.str_body(len, start)
+    }
+
+    /// Reads a str without giving it, which is faster.
+    #[inline]
+    pub(crate) fn check_str(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        let marker = self.marker()?;
+        let len = self.str_len_of(marker)?.ok_or_else(|| unexpected(marker, start))?;
+        let bytes = self.slice(len)?;
+        // Most text is ASCII, and that alone is told at several times the speed.
+        if bytes.is_ascii() || std::str::from_utf8(bytes).is_ok() { Ok(()) } else { Err(fault(Code::Utf8, start)) }
     }
 
     #[inline]
@@ -250,6 +276,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Enters an array and gives its length.
+    #[inline]
     pub(crate) fn array(&mut self) -> Result<usize, Fault> {
         let start = self.at;
         let marker = self.marker()?;
@@ -257,6 +284,7 @@ impl<'a> Reader<'a> {
         self.enter(len, 1, start)
     }
 
+    #[inline]
     fn array_len_of(&mut self, marker: Marker) -> Result<Option<usize>, Fault> {
         let (len, shorter_holds) = match marker {
             Marker::FixArray(len) => return Ok(Some(usize::from(len))),
@@ -269,6 +297,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Enters a map and gives the number of its entries.
+    #[inline]
     pub(crate) fn map(&mut self) -> Result<usize, Fault> {
         let start = self.at;
         let marker = self.marker()?;
@@ -276,6 +305,7 @@ impl<'a> Reader<'a> {
         self.enter(len, 2, start)
     }
 
+    #[inline]
     fn map_len_of(&mut self, marker: Marker) -> Result<Option<usize>, Fault> {
         let (len, shorter_holds) = match marker {
             Marker::FixMap(len) => return Ok(Some(usize::from(len))),
@@ -361,6 +391,7 @@ pub(crate) fn exact_float(v: i64) -> Option<f64> {
 }
 
 /// The refusal of a value of another kind: extension types and `c1` have a code of their own.
+#[cold]
 fn unexpected(marker: Marker, offset: usize) -> Fault {
     let code = match marker {
         Marker::Reserved

@@ -36,7 +36,8 @@ const TYPE_SHOWN: usize = 120;
 
 /// Whether every value of `sub` may stand where `sup` is expected.
 ///
-/// Reflexive; records by width and depth, where a missing field of type Option is None; lists, options and map values by depth; map keys only equal;
+/// Reflexive; records by width and depth, where a missing field of type Option is None, so that an optional field fits only an optional one;
+/// lists, options and map values by depth; map keys only equal;
 /// `T <: Option<T>`, `T <: T | U`, `A | B <: T` where both are, `T <: Any`. Not `Int <: Float`.
 /// Transitive but for one case: a field that the middle type forgets may come back as an option of another type. Each step
 /// then holds, since transcoding drops what is not declared, but the two steps in one are refused.
@@ -83,6 +84,8 @@ fn compare(sub: &CType, sup: &CType) -> Result<(), Box<Difference>> {
                 sub.fields.iter().map(|field| (field.name.as_str(), &field.ctype)).collect();
             sup.fields.iter().try_for_each(|field| {
                 let compared = match by_name.get(field.name.as_str()) {
+                    // A None is absent, which no other type can show.
+                    Some(sub) if sub.is_option() && !field.ctype.is_option() => Err(differ(sub, &field.ctype)),
                     Some(sub) => compare(sub, &field.ctype),
                     None if field.ctype.is_option() => Ok(()),
                     None => Err(Box::new(Difference {

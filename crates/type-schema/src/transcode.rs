@@ -1,7 +1,7 @@
 //! Reads the bytes of one type and writes the canonical bytes of another, in one pass. Also the road of the validator
 //! where keys are out of order. Decides nothing about types: the plan did.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::HashSet};
 
 use crate::{
     code::Code,
@@ -19,11 +19,6 @@ pub(crate) fn transcode(plan: &Plan, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
     transcoder.value(plan)?;
     transcoder.reader.end()?;
     Ok(transcoder.writer.out)
-}
-
-/// The bytes for the target of a value that the source is known to hold.
-pub(crate) fn constant(plan: &Plan, bytes: &[u8]) -> Box<[u8]> {
-    transcode(plan, bytes).expect("the plan reads an option, which holds nil").into()
 }
 
 struct Transcoder<'a> {
@@ -143,7 +138,7 @@ impl<'a> Transcoder<'a> {
         let mut keys = Keys::new(record.order, field_step);
         let mut tally = Tally::default();
         let read = self.fields(record, len, &mut keys, &mut tally);
-        let read = read.and_then(|()| self.fill(record, start, &mut keys, &mut tally));
+        let read = read.and_then(|()| complete(record, start, &keys, &tally, self.input));
         keys.settle(read, self.input, &mut self.writer.out)?;
         if tally.written != record.kept {
             let mut exact = Writer::default();
@@ -176,12 +171,11 @@ impl<'a> Transcoder<'a> {
                     self.writer.out.truncate(mark);
                     tally.required += usize::from(!optional);
                 }
-                Some(FieldPlan { fate: Fate::Keep { omit_nil, absent }, key, plan, optional, .. }) => {
+                Some(FieldPlan { fate: Fate::Keep { omit_nil }, key, plan, optional, .. }) => {
                     self.writer.out.extend_from_slice(key);
                     let value = self.writer.out.len();
                     self.value(plan).map_err(step)?;
                     tally.required += usize::from(!optional);
-                    tally.filled += usize::from(absent.is_some());
                     if *omit_nil && self.writer.out[value..] == [rmp::Marker::Null.to_u8()] {
                         self.writer.out.truncate(mark);
                     } else {
@@ -192,35 +186,23 @@ impl<'a> Transcoder<'a> {
         }
         Ok(())
     }
+}
 
-    /// Refuses a record without a required field, and writes what stands for fields that only the target requires.
-    fn fill(&mut self, record: &RecordPlan, start: usize, keys: &mut Keys<'a>, tally: &mut Tally) -> Result<(), Fault> {
-        // No name counts twice: a duplicate is refused whatever is found here.
-        if tally.required >= record.required && tally.filled >= record.filled {
-            return Ok(());
-        }
-        let found: std::collections::HashSet<&str> = keys.names(self.input).collect();
-        let absent = || record.fields.iter().filter(|field| !found.contains(&*field.name));
-        if let Some(field) = absent().find(|field| !field.optional) {
-            return Err(inside(fault(Code::MissingField, start), path::field(&field.name)));
-        }
-        for field in absent() {
-            if let Fate::Keep { absent: Some(bytes), .. } = &field.fate {
-                keys.add(field.key.clone(), self.writer.out.len());
-                self.writer.out.extend_from_slice(&field.key);
-                self.writer.out.extend_from_slice(bytes);
-                tally.written += 1;
-            }
-        }
-        Ok(())
+/// Refuses a record without a required field.
+fn complete(record: &RecordPlan, start: usize, keys: &Keys<'_>, tally: &Tally, input: &[u8]) -> Result<(), Fault> {
+    // No name counts twice: a duplicate is refused before what is found here.
+    if tally.required >= record.required {
+        return Ok(());
     }
+    let found: HashSet<_> = keys.entries.iter().map(|&entry| keys.key(entry, input)).collect();
+    let missing = record.fields.iter().find(|field| !field.optional && !found.contains(&RawKey::Str(&field.name)));
+    missing.map_or(Ok(()), |field| Err(inside(fault(Code::MissingField, start), path::field(&field.name))))
 }
 
 /// What the fields of a record came to.
 #[derive(Default)]
 struct Tally {
     required: usize,
-    filled: usize,
     written: usize,
 }
 
@@ -232,11 +214,9 @@ struct Keys<'a> {
     entries: Vec<Entry>,
     last: Option<RawKey<'a>>,
     ascending: bool,
-    /// Keys that the input does not hold. Only a record that is filled has any.
-    added: Vec<Box<[u8]>>,
 }
 
-/// Where a key stands: in the input, or, behind its end, in the added ones; and where its entry was written.
+/// Where a key stands in the input, and where its entry was written.
 #[derive(Clone, Copy)]
 struct Entry {
     key: usize,
@@ -245,7 +225,7 @@ struct Entry {
 
 impl<'a> Keys<'a> {
     fn new(order: KeyOrder, step: fn(RawKey<'_>) -> String) -> Self {
-        Self { order, step, entries: Vec::new(), last: None, ascending: true, added: Vec::new() }
+        Self { order, step, entries: Vec::new(), last: None, ascending: true }
     }
 
     fn take(&mut self, key: RawKey<'a>, start: usize, out: usize) {
@@ -254,28 +234,8 @@ impl<'a> Keys<'a> {
         self.entries.push(Entry { key: start, out });
     }
 
-    /// Adds a key that is in no way a duplicate.
-    fn add(&mut self, key: Box<[u8]>, out: usize) {
-        self.ascending = false;
-        self.entries.push(Entry { key: ADDED + self.added.len(), out });
-        self.added.push(key);
-    }
-
-    fn key<'k>(&'k self, entry: Entry, input: &'k [u8]) -> RawKey<'k> {
-        let bytes = match entry.key.checked_sub(ADDED) {
-            Some(i) => &self.added[i],
-            None => &input[entry.key..],
-        };
-        Reader::new(bytes).any_key().expect("this key was read before")
-    }
-
-    fn names(&self, input: &'a [u8]) -> impl Iterator<Item = &'a str> {
-        self.entries.iter().filter(|entry| entry.key < ADDED).filter_map(move |entry| {
-            match Reader::new(&input[entry.key..]).any_key() {
-                Ok(RawKey::Str(name)) => Some(name),
-                _ => None,
-            }
-        })
+    fn key<'k>(&self, entry: Entry, input: &'k [u8]) -> RawKey<'k> {
+        Reader::new(&input[entry.key..]).any_key().expect("this key was read before")
     }
 
     /// Refuses the first duplicate, which stands before any fault that `read` met; then puts the entries in order.
@@ -308,9 +268,6 @@ fn field_step(key: RawKey<'_>) -> String {
         _ => key.step(),
     }
 }
-
-/// No input is that long.
-const ADDED: usize = usize::MAX / 2;
 
 fn compare(order: KeyOrder, a: RawKey<'_>, b: RawKey<'_>) -> Ordering {
     match (order, a, b) {

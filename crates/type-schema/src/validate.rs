@@ -23,7 +23,7 @@ type Stop = Option<Fault>;
 /// Checks what `plan` reads. `reader.canonical` tells afterwards whether the bytes are canonical.
 pub(crate) fn walk(plan: &Plan, reader: &mut Reader<'_>) -> Result<(), Stop> {
     match plan {
-        Plan::String => drop(reader.str()?),
+        Plan::String => reader.check_str()?,
         Plan::Int => drop(reader.int()?),
         Plan::Float => drop(reader.float()?),
         Plan::Bool => drop(reader.bool()?),
@@ -119,7 +119,7 @@ fn fields(record: &RecordPlan, reader: &mut Reader<'_>) -> Result<(), Stop> {
     for _ in 0..reader.map()? {
         let key_start = reader.offset();
         let found = match fields.get(next) {
-            Some(field) if undeclared.is_none() && reader.eat_exact(&field.key) => Some(next),
+            Some(field) if undeclared.is_none() && reader.eat_key(&field.head, &field.key) => Some(next),
             _ => {
                 let name = reader.str()?;
                 let last = undeclared.or_else(|| Some(&*fields.get(next.checked_sub(1)?)?.name));
