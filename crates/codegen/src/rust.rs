@@ -36,7 +36,8 @@ pub fn generate(descriptors: &Descriptors, options: &Options) -> Result<Files, E
     let mut files = Files::new();
     let mut tree = Tree::default();
     for (module, code) in modules {
-        let name = module.to_file_name_or("root");
+        // The parts are identifiers: `r#type` where a package is named like a keyword.
+        let name = module.to_file_name_or("root").replace("r#", "");
         let parts = module.parts().map(str::to_owned);
         tree.insert(parts.skip_while(|part| *part == options.root), &name);
         files.insert(format!("generated/{name}"), code);
@@ -83,15 +84,9 @@ impl Tree {
         }
         for (index, (name, child)) in self.children.iter().enumerate() {
             let gap = if depth == 0 || index > 0 { "\n" } else { "" };
-            // A module name may be a keyword: `modrack.type.v1`.
-            writeln!(out, "{gap}{indent}pub mod {} {{", escape(name)).expect("a String takes everything");
+            writeln!(out, "{gap}{indent}pub mod {name} {{").expect("a String takes everything");
             child.write(out, depth + 1);
             writeln!(out, "{indent}}}").expect("a String takes everything");
         }
     }
-}
-
-fn escape(name: &str) -> String {
-    const KEYWORDS: [&str; 9] = ["type", "mod", "use", "fn", "impl", "trait", "enum", "struct", "async"];
-    if KEYWORDS.contains(&name) { format!("r#{name}") } else { name.to_owned() }
 }

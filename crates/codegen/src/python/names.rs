@@ -87,13 +87,13 @@ pub(super) fn docstring(lines: &[String], indent: &str) -> String {
         return String::new();
     }
     let text = docstring_text(lines, indent);
-    // A quote before the closing quotes would end the string one character early.
-    let text = match text.strip_suffix('"') {
+    let end = match text.strip_suffix('"') {
+        _ if lines.len() > 1 => format!("{text}\n{indent}"),
+        // A quote before the closing quotes would end the string one character early.
         Some(rest) => format!("{rest}\\\""),
         None => text,
     };
-    let close = if lines.len() > 1 { format!("\n{indent}") } else { String::new() };
-    format!("{indent}\"\"\"{text}{close}\"\"\"")
+    format!("{indent}\"\"\"{end}\"\"\"")
 }
 
 /// Bytes as literals of at most 80 characters. Quotes are escaped as numbers, so that a formatter finds nothing to change.

@@ -46,7 +46,7 @@ class Piece(_message.Message):
 class Everything(_message.Message):
     """Each kind of field.
 
-    The second paragraph has "quotes", 'quotes' and a "last quote\"
+    The second paragraph has "quotes", 'quotes' and a "last quote"
     """
 
     class Mood(_builtins.int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
