@@ -80,6 +80,10 @@ def modules(provider: Provider, seen: Log) -> None:
         raise ZeroDivisionError("by nothing")
 
     @provider.module
+    def FallLoudly() -> int:
+        raise ValueError("\ud800" * 3_000_000)
+
+    @provider.module
     async def Exit() -> int:
         raise SystemExit(4)
 
@@ -136,6 +140,8 @@ async def test_each_plane_carries_the_errors_of_handlers(plane: str) -> None:
         assert (fell.code, fell.message) == ("module.failed", "ZeroDivisionError: by nothing")
         assert fell.category == error_pb.CATEGORY_UPSTREAM_ERROR
         assert dict(fell.details) == {}
+        loud = await host.call("FallLoudly")
+        assert (loud.code, len(loud.message)) == ("module.failed", 8192)
         lied = await host.call("Lie")
         assert lied.code == "executor.output.invalid"
         assert dict(lied.details) == {"codec_code": "codec.type_mismatch", "path": ""}
@@ -357,7 +363,7 @@ async def test_readiness_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -
     caplog.set_level(logging.INFO, "modrack")
     async with FakeHost() as host, serving(host):
         pass
-    assert f"provider text ready: 11 modules over link at {host.url}" in caplog.messages
+    assert f"provider text ready: 12 modules over link at {host.url}" in caplog.messages
 
 
 async def test_the_unary_plane_serves_lifecycle_and_health() -> None:
@@ -404,6 +410,37 @@ async def test_a_forced_link_that_the_host_does_not_offer_keeps_trying() -> None
         assert host.connection is None
         provider.stop()
         await asyncio.wait_for(task, WAIT)
+
+
+async def test_a_host_that_hangs_does_not_hold_up_the_end() -> None:
+    hangs, release, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hangs.set()
+        await release.wait()
+        writer.close()
+        await writer.wait_closed()
+        gone.set()
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        provider = Provider("text", host=f"http://127.0.0.1:{port}")
+        modules(provider, Log())
+        task = asyncio.create_task(provider.serve())
+        await asyncio.wait_for(hangs.wait(), WAIT)
+        provider.stop()
+        await asyncio.wait_for(task, 2)
+        release.set()
+        await asyncio.wait_for(gone.wait(), WAIT)
+
+
+async def test_a_port_that_is_taken_is_a_coded_error() -> None:
+    async with FakeHost() as host:
+        provider = Provider("text", host=host.url, plane="unary", listen="256.0.0.1:1")
+        modules(provider, Log())
+        with pytest.raises(FailedPrecondition) as refusal:
+            await provider.serve()
+        assert refusal.value.code == "client.listen.refused"
 
 
 async def test_a_host_name_that_is_none_is_a_coded_error() -> None:

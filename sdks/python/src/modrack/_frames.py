@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 
 from modrack._generated.provider.v1 import frames_pb as pb
-from modrack._runner import Runner, Running, response_of
+from modrack._runner import Runner, Running
 from modrack._wire_errors import from_wire, to_wire
 from modrack.errors import InvalidArgument, ModrackError, UpstreamError
 
@@ -30,7 +30,8 @@ class Conversation:
         self._max = max_message_bytes
         self._wake = wake
         self._running: dict[int, Running] = {}
-        self._outgoing: list[pb.ProviderFrame] = []
+        self._outgoing: list[pb.AttachRequest] = []
+        self._size = 0
         self._idle = asyncio.Event()
         self._idle.set()
         loop = asyncio.get_running_loop()
@@ -56,18 +57,7 @@ class Conversation:
 
     def take(self) -> list[pb.AttachRequest]:
         """Everything that waits, in as few messages as the largest size allows."""
-        frames, self._outgoing = self._outgoing, []
-        if len(frames) == 1:
-            return [pb.AttachRequest(frames=frames)]
-        messages: list[pb.AttachRequest] = []
-        size = self._max
-        for frame in frames:
-            more = frame.ByteSize() + _FRAME_ROOM
-            if size + more > self._max:
-                messages.append(pb.AttachRequest())
-                size = 0
-            messages[-1].frames.append(frame)
-            size += more
+        messages, self._outgoing, self._size = self._outgoing, [], 0
         return messages
 
     @property
@@ -82,11 +72,11 @@ class Conversation:
 
     def send_drain(self, grace: float) -> None:
         """Tells the host to send no new calls."""
-        self._send(pb.ProviderFrame(drain=pb.Drain(grace_ms=round(grace * 1000))))
+        self._frame().drain.grace_ms = round(grace * 1000)
 
     def send_error(self, error: ModrackError) -> None:
         """Tells the host why this side closes the connection next."""
-        self._send(pb.ProviderFrame(error=to_wire(error)))
+        self._frame().error.CopyFrom(to_wire(error))
 
     async def answered(self, grace: float) -> None:
         """Waits until no call runs, at most `grace` seconds."""
@@ -115,7 +105,7 @@ class Conversation:
                 running.cancel()
                 self._settle()
         elif kind == "ping":
-            self._send(pb.ProviderFrame(pong=pb.Pong(number=frame.ping.number)))
+            self._frame().pong.number = frame.ping.number
         elif kind == "welcome":
             if not self.welcomed.done():
                 self.welcomed.set_result(frame.welcome.session_id)
@@ -129,19 +119,36 @@ class Conversation:
 
     def _answer(self, call_id: int, output: bytes | None, error: ModrackError | None) -> None:
         self._running.pop(call_id, None)
-        if output is not None and len(output) + _FRAME_ROOM > self._max:
+        if output is not None and len(output) + 2 * _FRAME_ROOM > self._max:
             output, error = None, _too_large(len(output), self._max)
-        self._send(pb.ProviderFrame(call_id=call_id, result=response_of(output, error)))
-        self._settle()
+        if error is not None:
+            wire = to_wire(error)
+            frame = self._frame(wire.ByteSize())
+            frame.call_id = call_id
+            frame.result.error.CopyFrom(wire)
+        else:
+            data = output or b""
+            frame = self._frame(len(data))
+            frame.call_id = call_id
+            frame.result.output_data = data
+        if not self._running:
+            self._idle.set()
 
     def _settle(self) -> None:
         if not self._running:
             self._idle.set()
 
-    def _send(self, frame: pb.ProviderFrame) -> None:
-        self._outgoing.append(frame)
-        if len(self._outgoing) == 1:
+    def _frame(self, content: int = 0) -> pb.ProviderFrame:
+        """A frame to fill in, in the message that goes out next; `content` is the size of what it will hold."""
+        size = content + _FRAME_ROOM
+        first = not self._outgoing
+        if first or self._size + size > self._max:
+            self._outgoing.append(pb.AttachRequest())
+            self._size = 0
+        self._size += size
+        if first:
             self._wake()
+        return self._outgoing[-1].frames.add()
 
 
 def malformed(why: str) -> ModrackError:

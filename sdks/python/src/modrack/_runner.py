@@ -18,13 +18,16 @@ from modrack import _eager
 from modrack._generated.provider.v1 import execution_pb as pb
 from modrack._module import Module
 from modrack._threads import BLOCKS_AFTER, WorkerThreads
-from modrack._wire_errors import printable, to_wire
+from modrack._wire_errors import to_wire
 from modrack.context import Context
 from modrack.errors import Cancelled, ModrackError, ModuleError, NotFound, UpstreamError
 
 log = logging.getLogger("modrack")
 
 _OWN = frozenset(("executor.input.invalid", "executor.output.invalid", "module.input_refused"))
+
+_NOBODY = Context("")
+"""For handlers that take none; never handed out."""
 
 Answer = Callable[[int, bytes | None, ModrackError | None], None]
 """Takes the call id and either the output or the error; called once per call, on the loop's thread."""
@@ -49,9 +52,21 @@ class Running:
     def cancel(self) -> None:
         """Stops the handler in Python's way: a task is cancelled, a thread is told. Nothing is answered any more."""
         self.answer = None
-        self.ctx.cancel()
+        if self.ctx is not _NOBODY:
+            self.ctx.cancel()
         if self.task is not None:
             self.task.cancel()
+
+    def settle(self, task: asyncio.Task[Any]) -> None:
+        """Answers with what a finished task left."""
+        answer, self.answer = self.answer, None
+        try:
+            value = task.result()
+            if answer is not None:
+                answer(self.call_id, self.module.finish(value), None)
+        except BaseException as error:  # noqa: BLE001 - the task is over; this is its answer
+            if answer is not None:
+                answer(self.call_id, None, envelope(error, self.module))
 
     def run(self) -> None:
         """On a worker thread: the whole call, but for its answer."""
@@ -86,21 +101,23 @@ class Runner:
             error = NotFound("registry.module.unknown", f"this provider has no module `{request.module_name}`")
             answer(call_id, None, error)
             return None
-        ctx = context_of(request)
-        running = Running(call_id, module, ctx, request.input_data, answer)
+        # A handler that takes no context needs none made, unless a thread must be told that it is cancelled.
+        ctx = context_of(request) if module.context or not module.is_async else _NOBODY
         if not module.is_async:
+            running = Running(call_id, module, ctx, request.input_data, answer)
             self._threads.submit(running)
             return running
         try:
-            task = _eager.start(module.begin(running.data, ctx), self._loop)
-        except (KeyboardInterrupt, SystemExit, Exception) as error:  # noqa: BLE001 - its answer
+            task = _eager.start(module.begin(request.input_data, ctx), self._loop)
+            if task.done():
+                answer(call_id, module.finish(task.result()), None)
+                return None
+        except (KeyboardInterrupt, SystemExit, asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - its answer
             answer(call_id, None, envelope(error, module))
             return None
+        running = Running(call_id, module, ctx, b"", answer)
         running.task = task
-        if task.done():
-            _settle(running, task)
-            return None
-        task.add_done_callback(lambda task: _settle(running, task))
+        task.add_done_callback(running.settle)
         return running
 
     async def execute(self, request: pb.ExecuteRequest) -> pb.ExecuteResponse:
@@ -172,7 +189,7 @@ def envelope(error: BaseException, module: Module) -> ModrackError:
     log.error("module %s failed", module.name, exc_info=error)
     details: dict[str, str] = {}
     if debug():
-        details["stack"] = printable("".join(traceback.format_exception(error)))
+        details["stack"] = "".join(traceback.format_exception(error))[-8000:]
     return UpstreamError("module.failed", _told(error), origin="module", details=details)
 
 
@@ -187,15 +204,3 @@ def _told(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - an author's `__str__` may fail as well
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _settle(running: Running, task: asyncio.Task[Any]) -> None:
-    """Answers with what a finished task left."""
-    answer, running.answer = running.answer, None
-    try:
-        value = task.result()
-        if answer is not None:
-            answer(running.call_id, running.module.finish(value), None)
-    except BaseException as error:  # noqa: BLE001 - the task is over; this is its answer
-        if answer is not None:
-            answer(running.call_id, None, envelope(error, running.module))

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal, Protocol
 
 import grpc
@@ -119,6 +119,9 @@ class Session:
                 await self._register(self._stub, self._planes)
             except _Refused as refused:
                 raise refused.error from None
+            except _Again:
+                self._reconnect.set()
+                raise Unavailable("client.session.lost", "the session is over", retryable=True) from None
             if self._registration.session_id != before:
                 log.debug("the session changed, connecting again")
                 self._reconnect.set()
@@ -162,8 +165,9 @@ class Session:
         connection: Connection | None = None
         try:
             stub = ModuleRegistryAsyncStub(channel)
-            connection = await self._open(stub)
-            self._stub = stub
+            connection = await self._unless_stopping(self._open(stub))
+            if connection is None:
+                return
             self._told = ""
             self._on_ready(connection.name, len(self._registration.results))
             await self._stay(stub, connection)
@@ -173,6 +177,18 @@ class Session:
             if connection is not None and connection is not self._server:
                 await connection.close()
             await channel.close()
+
+    async def _unless_stopping(self, opening: Coroutine[Any, Any, Connection]) -> Connection | None:
+        """The connection, or `None` when this shall end first: a host that hangs must not hold up a signal."""
+        task = asyncio.create_task(opening)
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            for each in (task, stopping):
+                each.cancel()
+            await asyncio.gather(task, stopping, return_exceptions=True)
 
     async def _open(self, stub: ModuleRegistryAsyncStub) -> Connection:
         """Registers and connects over the fastest plane that works."""
@@ -210,7 +226,11 @@ class Session:
     async def _open_unary(self, stub: ModuleRegistryAsyncStub) -> UnaryServer:
         if self._server is None:
             server = UnaryServer(self._runner, self._served)
-            await server.start(self._listen, self._service_url)
+            try:
+                await server.start(self._listen, self._service_url)
+            except RuntimeError as cause:
+                error = FailedPrecondition("client.listen.refused", f"cannot listen at `{self._listen}`: {cause}")
+                raise _Refused(error) from cause
             self._server = server
         await self._server.resume()
         await self._register(stub, (pb.DATA_PLANE_UNARY,))
@@ -238,6 +258,8 @@ class Session:
                 raise _Refused(from_wire(result.error))
         self._registration = answer
         self._planes = planes
+        # From here on the modules can be published anew, by the very first call if need be.
+        self._stub = stub
 
     async def _stay(self, stub: ModuleRegistryAsyncStub, connection: Connection) -> None:
         """Returns when the provider shall leave; raises when the connection or the lease is lost."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, cast
 
 import grpc
@@ -11,6 +12,10 @@ from modrack._generated.error.v1 import error_pb as pb
 from modrack.errors import CATEGORIES, Category, ModrackError, Origin, error_of
 
 TRAILER = "grpc-status-details-bin"
+
+# An error must always get through, so what a handler puts into one is bounded far below the largest message.
+_MOST_TEXT = 8192
+_MOST_DETAILS = 32
 
 _ORIGINS: dict[Origin, pb.Origin] = {
     "module": pb.ORIGIN_MODULE,
@@ -38,13 +43,16 @@ def to_wire(error: ModrackError) -> pb.Error:
     """The envelope of an exception."""
     return pb.Error(
         category=cast(pb.Category, CATEGORIES.index(error.category) + 1),
-        code=error.code,
-        message=printable(error.message),
+        code=printable(error.code, _MOST_TEXT),
+        message=printable(error.message, _MOST_TEXT),
         origin=_ORIGINS[error.origin],
         retryable=error.retryable,
         trace_id=error.trace_id,
         retry_after_ms=round((error.retry_after or 0) * 1000),
-        details={printable(key): printable(value) for key, value in error.details.items()},
+        details={
+            printable(key, _MOST_TEXT): printable(value, _MOST_TEXT)
+            for key, value in itertools.islice(error.details.items(), _MOST_DETAILS)
+        },
     )
 
 
@@ -74,9 +82,11 @@ def from_rpc(error: grpc.RpcError) -> ModrackError:
     return error_of(category, code, call.details() or status.name, retryable=retryable, details={"grpc": status.name})
 
 
-def printable(text: object) -> str:
-    """The text without lone surrogates, which protobuf refuses."""
-    return str(text).encode(errors="replace").decode()
+def printable(text: object, most: int) -> str:
+    """The text without lone surrogates, which protobuf refuses, cut to `most` characters."""
+    plain = str(text)
+    cut = plain if len(plain) <= most else plain[: most - 1] + "…"
+    return cut.encode(errors="replace").decode()
 
 
 def _from_trailer(metadata: Any) -> pb.Error | None:

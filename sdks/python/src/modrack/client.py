@@ -16,12 +16,12 @@ import grpc
 from modrack._address import find_address
 from modrack._generated.host.v1 import host_pb as pb
 from modrack._generated.host.v1.host_grpc import HostAsyncStub, HostStub
+from modrack._inputs import input_of
 from modrack._types import CType
 from modrack._wire_errors import from_rpc
 from modrack._wire_types import from_schema
 from modrack.codec import Codec
 from modrack.errors import ModrackError
-from modrack.testing import input_of
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds that a wait takes at most where the caller says nothing."""

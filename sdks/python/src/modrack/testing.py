@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
+from modrack._inputs import input_of
 from modrack._module import Module
 from modrack.context import Context
 from modrack.errors import NotFound
@@ -90,14 +91,3 @@ class TestClient:
 
 async def _awaited(value: Any) -> Any:
     return await value
-
-
-def input_of(value: Any, fields: Mapping[str, Any]) -> Any:
-    """The input of a call from its positional value and its keyword fields."""
-    if not fields and value is not None:
-        return value
-    if value is None:
-        return dict(fields)
-    if isinstance(value, Mapping):
-        return {**cast(Mapping[str, Any], value), **fields}
-    raise TypeError("an input is a mapping, keyword fields, or one value without fields")
