@@ -1,6 +1,8 @@
 //! `Client`: calls any module of a host and looks at its registry. Serves nothing.
 
 mod module_info;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::HashMap;

@@ -1,5 +1,8 @@
 //! Write modules for Modrack in Rust, and call any module from Rust. Holds no part of the host.
 
+#[cfg(test)]
+extern crate self as modrack;
+
 mod client;
 pub mod codec;
 mod context;

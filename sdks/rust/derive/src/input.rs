@@ -1,8 +1,8 @@
 //! What both macros need of their input: the generics with the bound of a trait. Reads no fields and no variants.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{DeriveInput, Generics, parse_quote};
+use syn::{DeriveInput, Generics, Type, parse_quote};
 
 /// `impl<…> modrack::Trait for Name<…> where … { body }`, with the trait as a bound of each type parameter.
 pub(crate) fn implement(input: &DeriveInput, name_of_trait: &str, body: &TokenStream) -> TokenStream {
@@ -21,7 +21,15 @@ pub(crate) fn implement(input: &DeriveInput, name_of_trait: &str, body: &TokenSt
     }
 }
 
-/// Whether the type borrows, so that nothing can be decoded into it.
-pub(crate) fn borrows(input: &DeriveInput) -> bool {
-    input.generics.lifetimes().next().is_some()
+/// Whether the type borrows, so that nothing can be decoded into it: it has a lifetime, or a field such as `&'static str`.
+pub(crate) fn borrows<'a>(input: &DeriveInput, mut types: impl Iterator<Item = &'a Type>) -> bool {
+    input.generics.lifetimes().next().is_some() || types.any(|ty| has_reference(ty.to_token_stream()))
+}
+
+fn has_reference(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Punct(punct) => punct.as_char() == '&',
+        TokenTree::Group(group) => has_reference(group.stream()),
+        TokenTree::Ident(_) | TokenTree::Literal(_) => false,
+    })
 }

@@ -24,7 +24,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let encode = encode(&sorted);
     let mut expanded = implement(input, "Typed", &typed);
     expanded.extend(implement(input, "Encode", &encode));
-    if !borrows(input) {
+    if !borrows(input, declared.iter().map(|f| f.ty)) {
         expanded.extend(implement(input, "Decode", &decode(&declared, &sorted)));
     }
     Ok(expanded)

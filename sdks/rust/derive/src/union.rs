@@ -41,7 +41,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     };
     let mut expanded = implement(input, "Typed", &typed);
     expanded.extend(implement(input, "Encode", &encode));
-    if !borrows(input) {
+    if !borrows(input, types.iter().copied()) {
         expanded.extend(implement(input, "Decode", &decode));
     }
     Ok(expanded)

@@ -97,6 +97,10 @@ impl Error {
                 Self::new(Category::Unavailable, "client.host.unreachable", "the connection to the host broke")
             }
             Code::DeadlineExceeded => Self::new(Category::DeadlineExceeded, "client.deadline.exceeded", message),
+            // So tonic, on either side, calls a deadline that passed.
+            Code::Cancelled if message == "Timeout expired" => {
+                Self::new(Category::DeadlineExceeded, "client.deadline.exceeded", "the host did not answer in time")
+            }
             Code::Cancelled => Self::new(Category::Cancelled, "client.cancelled", message),
             code => {
                 let category = CATEGORIES.iter().find(|row| row.2 == code).map_or(Category::Internal, |row| row.0);
