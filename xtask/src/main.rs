@@ -3,6 +3,7 @@
 //! * `setup`    installs what the Python and TypeScript parts need, inside the tree
 //! * `codegen`  writes, or checks, the code that comes from `proto/`
 //! * `tidy`     checks the invariants of the architecture
+//! * `demo`     runs modules in three languages against a fresh host
 //! * `test`     runs the tests of all languages
 //! * `ci`       runs everything that CI runs
 //!
@@ -12,6 +13,7 @@
 
 mod ci;
 mod codegen;
+mod demo;
 mod npm;
 mod prerequisites;
 mod progress;
@@ -49,6 +51,8 @@ enum Command {
     },
     /// Check the invariants of the architecture.
     Tidy,
+    /// Run modules in Python, TypeScript and Rust against a fresh host, on a real text.
+    Demo,
     /// Run the tests.
     Test {
         /// Only these parts; all when none is named.
@@ -84,6 +88,7 @@ fn run(command: Command) -> Result<()> {
         Command::Codegen { check: false } => codegen::write(&workspace),
         Command::Codegen { check: true } => codegen::check(&workspace),
         Command::Tidy => tidy::run(&workspace, &progress),
+        Command::Demo => demo::run(&workspace, &progress),
         Command::Test { parts } => test::run(&workspace, &progress, &parts),
         Command::Ci { checks, except } => ci::run(&workspace, &progress, &checks, &except),
     }

@@ -25,10 +25,8 @@ pub(crate) fn install(workspace: &Workspace, progress: &Progress, project: &str)
     }
     let shell = &workspace.shell;
     let _directory = shell.push_dir(project);
-    progress.command(
-        &format!("npm packages of {project}"),
-        cmd!(shell, "npm ci --no-audit --no-fund --loglevel=error"),
-    )?;
+    progress
+        .command(&format!("npm packages of {project}"), cmd!(shell, "npm ci --no-audit --no-fund --loglevel=error"))?;
     stamp.write()
 }
 

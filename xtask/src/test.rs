@@ -41,7 +41,8 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, parts: &[Part]) ->
 fn rust(workspace: &Workspace, progress: &Progress) -> Result<()> {
     let shell = &workspace.shell;
     let runner = runner(shell);
-    progress.command("Rust tests", cmd!(shell, "cargo {runner...} --workspace --exclude e2e --locked"))?;
+    progress
+        .command("Rust tests", cmd!(shell, "cargo {runner...} --workspace --exclude e2e --exclude golden --locked"))?;
     progress.command("Rust examples in documentation", cmd!(shell, "cargo test --doc --workspace --locked"))?;
     Ok(())
 }
@@ -71,10 +72,13 @@ fn typescript_sdk(workspace: &Workspace, progress: &Progress) -> Result<()> {
 fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<()> {
     setup::run(workspace, progress)?;
     let shell = &workspace.shell;
-    progress.command(
-        "host and providers",
-        cmd!(shell, "cargo build --locked --package cli --package modrack --examples --bins"),
-    )?;
+    let host = ["--package", "cli", "--package", "golden", "--bins"];
+    progress.command("host", cmd!(shell, "cargo build --locked {host...}"))?;
+    progress.command("Rust providers", cmd!(shell, "cargo build --locked --package modrack --examples"))?;
+    {
+        let _directory = shell.push_dir(npm::GOLDEN);
+        progress.command("generated TypeScript client", npm::program(workspace, npm::GOLDEN, "tsc"))?;
+    }
     let runner = runner(shell);
     progress.command("end-to-end tests", cmd!(shell, "cargo {runner...} --package e2e --locked"))?;
     Ok(())

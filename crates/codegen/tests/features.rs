@@ -1,5 +1,6 @@
 //! What each feature of the proto language becomes, one small snapshot a language. The golden packages in `tests/golden` compile
 //! and run all of it together.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests may")]
 
 use codegen::{Descriptors, Error, Files, Sources, python, rust, typescript};
 

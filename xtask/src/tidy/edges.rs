@@ -31,6 +31,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("xtask", &["codegen"]),
     ("modrack", &["modrack-derive"]),
     ("modrack-derive", &[]),
+    // Tests from outside: they see what a client sees.
+    ("e2e", &["protocol", "testkit"]),
     ("golden", &[]),
 ];
 

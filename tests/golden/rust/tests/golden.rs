@@ -1,4 +1,5 @@
 //! The Rust stubs of `tests/golden/proto`: every kind of field through bytes, every kind of call over a socket.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests may")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
