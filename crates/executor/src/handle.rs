@@ -90,7 +90,8 @@ impl Handle {
         W: AsyncWrite + Unpin + Send + 'static,
     {
         let (connection, inbox) = connection::channel();
-        let bounds = LinkBounds { message_bytes: self.options.message_bytes, write_timeout: self.options.write_timeout };
+        let bounds =
+            LinkBounds { message_bytes: self.options.message_bytes, write_timeout: self.options.write_timeout };
         let drive = link::drive(Driver::new(session, self.drains.clone()), io, inbox, bounds).boxed();
         self.ask(|done| Request::Adopt { session, plane: DataPlane::Link, connection, drive, done }).await?
     }
@@ -148,7 +149,11 @@ impl Handle {
             timeout: call.deadline.saturating_duration_since(Instant::now()),
         };
         if execute.size_bound() > self.options.message_bytes {
-            let message = format!("an input of {} bytes does not fit a message of {}", execute.input.len(), self.options.message_bytes);
+            let message = format!(
+                "an input of {} bytes does not fit a message of {}",
+                execute.input.len(),
+                self.options.message_bytes
+            );
             return Err(Error::of(codes::INPUT_TOO_LARGE, message));
         }
         let mut tried: Vec<SessionId> = Vec::new();

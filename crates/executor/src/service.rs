@@ -95,8 +95,7 @@ impl Service {
         let (requests_tx, requests) = mpsc::channel(REQUESTS);
         let (drains_tx, drains) = mpsc::unbounded_channel();
         let (events, events_rx) = mpsc::unbounded_channel();
-        let handle =
-            Handle::new(Arc::clone(&options), Arc::clone(&targets), requests_tx, drains_tx);
+        let handle = Handle::new(Arc::clone(&options), Arc::clone(&targets), requests_tx, drains_tx);
         let service =
             Self { options, registry, targets, requests, drains, events, tasks: JoinSet::new(), next_generation: 0 };
         (service, handle, events_rx)
@@ -244,7 +243,8 @@ impl Service {
             }
         }
         let margin = Duration::from_secs(2);
-        let drained = tokio::time::timeout(grace + margin, async { while self.tasks.join_next().await.is_some() {} }).await;
+        let drained =
+            tokio::time::timeout(grace + margin, async { while self.tasks.join_next().await.is_some() {} }).await;
         if drained.is_err() {
             tracing::warn!(connections = self.tasks.len(), "connections did not drain in time");
             self.tasks.shutdown().await;

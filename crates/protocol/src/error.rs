@@ -44,7 +44,13 @@ pub enum Category {
 const CATEGORIES: [(Category, &str, pb::Category, tonic::Code, u16); 13] = [
     (Category::InvalidArgument, "INVALID_ARGUMENT", pb::Category::InvalidArgument, tonic::Code::InvalidArgument, 400),
     (Category::Unauthenticated, "UNAUTHENTICATED", pb::Category::Unauthenticated, tonic::Code::Unauthenticated, 401),
-    (Category::PermissionDenied, "PERMISSION_DENIED", pb::Category::PermissionDenied, tonic::Code::PermissionDenied, 403),
+    (
+        Category::PermissionDenied,
+        "PERMISSION_DENIED",
+        pb::Category::PermissionDenied,
+        tonic::Code::PermissionDenied,
+        403,
+    ),
     (Category::NotFound, "NOT_FOUND", pb::Category::NotFound, tonic::Code::NotFound, 404),
     (Category::Conflict, "CONFLICT", pb::Category::Conflict, tonic::Code::Aborted, 409),
     (
@@ -57,7 +63,13 @@ const CATEGORIES: [(Category, &str, pb::Category, tonic::Code, u16); 13] = [
     (Category::RateLimited, "RATE_LIMITED", pb::Category::RateLimited, tonic::Code::ResourceExhausted, 429),
     (Category::Unsupported, "UNSUPPORTED", pb::Category::Unsupported, tonic::Code::Unimplemented, 501),
     (Category::Unavailable, "UNAVAILABLE", pb::Category::Unavailable, tonic::Code::Unavailable, 503),
-    (Category::DeadlineExceeded, "DEADLINE_EXCEEDED", pb::Category::DeadlineExceeded, tonic::Code::DeadlineExceeded, 504),
+    (
+        Category::DeadlineExceeded,
+        "DEADLINE_EXCEEDED",
+        pb::Category::DeadlineExceeded,
+        tonic::Code::DeadlineExceeded,
+        504,
+    ),
     (Category::Cancelled, "CANCELLED", pb::Category::Cancelled, tonic::Code::Cancelled, 499),
     (Category::UpstreamError, "UPSTREAM_ERROR", pb::Category::UpstreamError, tonic::Code::Unknown, 502),
     (Category::Internal, "INTERNAL", pb::Category::Internal, tonic::Code::Internal, 500),

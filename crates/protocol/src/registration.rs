@@ -3,13 +3,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::PROTOCOL_VERSION;
 use crate::codes;
 use crate::error::Error;
 use crate::generated::provider::v1 as pb;
 use crate::module::{DataPlane, ModuleSpec, ProviderInfo};
 use crate::names::{GroupId, Namespace, ServiceId};
 use crate::token::SessionToken;
-use crate::PROTOCOL_VERSION;
 
 /// A provider and the modules that it offers.
 #[derive(Debug, Clone)]
@@ -105,7 +105,8 @@ impl ServiceUrl {
     /// `registry.service_url.invalid`.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| {
-            Error::of(codes::SERVICE_URL_INVALID, format!("the service_url is refused: {why}")).detail("field", "service_url")
+            Error::of(codes::SERVICE_URL_INVALID, format!("the service_url is refused: {why}"))
+                .detail("field", "service_url")
         };
         let uri: tonic::transport::Uri = text.parse().map_err(|_| refuse("it is no URL"))?;
         if uri.scheme_str() != Some("http") {
@@ -192,7 +193,9 @@ fn reach(request: &pb::RegisterRequest) -> Result<Reach, Error> {
     }
     let unary_asked = request.planes.contains(&pb::DataPlane::Unary.into());
     if unary_asked && service_url.is_none() {
-        return Err(Error::of(codes::FIELD_MISSING, "the unary plane needs a service_url").detail("field", "service_url"));
+        return Err(
+            Error::of(codes::FIELD_MISSING, "the unary plane needs a service_url").detail("field", "service_url")
+        );
     }
     if reach == (Reach { service_url: None, attach: false, link: false }) {
         return Err(Error::of(codes::PLANE_UNSUPPORTED, "the provider offers no plane that this host has"));

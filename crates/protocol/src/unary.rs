@@ -72,7 +72,10 @@ fn outcome_of(status: &tonic::Status) -> UnaryOutcome {
         cause = error.source();
     }
     if refused {
-        UnaryOutcome::Unreachable(Error::of(codes::PROVIDER_UNREACHABLE, "the provider cannot be reached at its service_url"))
+        UnaryOutcome::Unreachable(Error::of(
+            codes::PROVIDER_UNREACHABLE,
+            "the provider cannot be reached at its service_url",
+        ))
     } else {
         UnaryOutcome::Lost(Error::of(codes::PROVIDER_LOST, "the connection of the provider broke"))
     }

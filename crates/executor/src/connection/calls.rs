@@ -71,7 +71,10 @@ impl Calls {
 
     fn finish(&mut self, call: CallId, answer: Answer) -> Result<Reaction, Error> {
         if call.0 >= self.used_below {
-            return Err(Error::of(codes::FRAME_MALFORMED, format!("a result for call {}, which was never sent", call.0)));
+            return Err(Error::of(
+                codes::FRAME_MALFORMED,
+                format!("a result for call {}, which was never sent", call.0),
+            ));
         }
         match self.waiting.remove(&call) {
             // The caller may have left in this very moment; its abandonment finds nothing then.

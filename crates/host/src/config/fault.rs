@@ -30,6 +30,37 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::FileUnreadable,
+        Self::Syntax,
+        Self::KeyUnknown,
+        Self::KeyMissing,
+        Self::ValueType,
+        Self::ValueRange,
+        Self::ValueInvalid,
+        Self::ValueConflict,
+        Self::ListenInsecure,
+        Self::CredentialUnreadable,
+    ];
+
+    /// What to do about this kind in general; a fault's own hint says more.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::FileUnreadable => "check the path after `--config` or in MODRACK_CONFIG",
+            Self::Syntax => "mend the line that the error names; the file is TOML",
+            Self::KeyUnknown => "`modrack config show` lists the keys",
+            Self::KeyMissing => "set the key that the error names",
+            Self::ValueType => "give the key a value of the kind that the error names",
+            Self::ValueRange => "give a number within the range that the hint names",
+            Self::ValueInvalid => "the hint says what the key takes",
+            Self::ValueConflict => "change one of the keys that the error names",
+            Self::ListenInsecure => "listen on loopback or a Unix socket, or set `insecure_listen`",
+            Self::CredentialUnreadable => "the file holds nothing but the credential and is readable by the host",
+        }
+    }
+
     /// The code, e.g. `config.key.unknown`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The file that is read when nobody names one and it is there.
-pub const DEFAULT_FILE: &str = "modrack.toml";
+pub(super) const DEFAULT_FILE: &str = "modrack.toml";
 
 /// Everything that a configuration may come from, so that a test can give all of it.
 #[derive(Debug, Clone, Default)]

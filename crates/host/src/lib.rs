@@ -1,0 +1,21 @@
+//! The composition root: configuration, surfaces, wiring, shutdown order. Holds almost no logic of its own.
+//!
+//! Invariants:
+//! * A session is made callable only after the executor has its connection, so no call meets a session without one.
+//! * What the registry decides reaches the executor and what the executor sees reaches the registry through two tasks that
+//!   never wait for each other.
+//! * Every failure that leaves a surface carries an envelope, also those that the gRPC library makes itself.
+//! * Shutdown is a fixed order of bounded steps; see [`serve`].
+
+mod admission;
+mod coded;
+pub mod config;
+mod credentials;
+mod link;
+mod listen;
+mod serve;
+mod surface;
+mod watch;
+
+pub use config::Config;
+pub use serve::{Addresses, ServeError, serve};

@@ -1,0 +1,281 @@
+//! Puts the parts together, runs them, and takes them down in order. Decides nothing else.
+//!
+//! Shutdown: health says NOT_SERVING and listening stops; watches end; calls that run are answered while their
+//! providers are told to drain; then the connections, the executor and the registry end. Each step is bounded.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use executor::End;
+use protocol::generated::FILE_DESCRIPTOR_SET;
+use protocol::generated::host::v1::host_server::HostServer;
+use protocol::generated::provider::v1::module_registry_server::ModuleRegistryServer;
+use protocol::generated::provider::v1::{LinkEndpoint, link_endpoint};
+use protocol::{Error, codes};
+use registry::{EndReason, SessionEvent};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+
+use crate::admission::Admission;
+use crate::coded::CodedLayer;
+use crate::config::Config;
+use crate::link::LinkListener;
+use crate::listen::Listener;
+use crate::surface::client::ClientSurface;
+use crate::surface::provider::ProviderSurface;
+
+/// Where the host listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// gRPC over TCP.
+    pub listen: Option<SocketAddr>,
+    /// gRPC over a Unix socket.
+    pub socket: Option<PathBuf>,
+    /// The link.
+    pub link: Option<PathBuf>,
+}
+
+/// Why the host could not start, or not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Another process has the address, or it cannot be bound.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// As configured.
+        address: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The data directory cannot be made.
+    #[error("cannot make the data directory `{path}`")]
+    DataDirectory {
+        /// As configured.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Neither an address nor a socket is configured.
+    #[error("neither `listen` nor `socket` is set: nobody could reach the host")]
+    NoAddress,
+    /// The gRPC server failed.
+    #[error("the gRPC server failed")]
+    Server(#[source] tonic::transport::Error),
+    /// The descriptors of the services do not parse: a fault of the build.
+    #[error("the service descriptors cannot be served")]
+    Reflection(#[source] tonic_reflection::server::Error),
+}
+
+/// Runs the host until `shutdown`; then drains within `timeouts.drain_ms` and a few seconds. Sends where it listens once it
+/// accepts connections.
+///
+/// # Errors
+/// When it cannot start; nothing is left behind then.
+pub async fn serve(
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+    ready: oneshot::Sender<Addresses>,
+) -> Result<(), ServeError> {
+    config.create_data_dir().map_err(|source| ServeError::DataDirectory { path: config.data_dir.clone(), source })?;
+    let config = Arc::new(config);
+    let connections = Arc::new(Semaphore::new(config.limits.connections));
+    let (listeners, mut addresses) = listen(&config).await?;
+    let link = config.link.address().map(|path| bind_link(path)).transpose()?;
+    addresses.link = config.link.address().cloned();
+
+    let (registry_service, registry, session_events) = registry::Service::new(registry_options(&config));
+    let (executor_service, executor, executor_events) =
+        executor::Service::new(executor_options(&config), registry.clone());
+    let admission = Admission { registry: registry.clone(), executor: executor.clone() };
+
+    // One token per step of the shutdown.
+    let (accepting, watching, routing, registering) =
+        (CancellationToken::new(), CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(registry_service.run(registering.clone().cancelled_owned()));
+    tasks.spawn(executor_service.run(routing.clone().cancelled_owned()));
+    // Two tasks, so that neither direction waits for the other.
+    tasks.spawn(follow_sessions(executor.clone(), session_events, config.timeouts.drain));
+    tasks.spawn(follow_connections(registry.clone(), executor_events));
+    if let Some(link) = link {
+        tasks.spawn(link.run(admission.clone(), config.limits.connections, config.timeouts.hello, accepting.clone()));
+    }
+
+    let (health, health_service) = tonic_health::server::health_reporter();
+    for service in ["", "modrack.host.v1.Host", "modrack.provider.v1.ModuleRegistry"] {
+        health.set_service_status(service, tonic_health::ServingStatus::Serving).await;
+    }
+    let routes = routes(&config, &addresses, admission, watching.clone(), health_service)?;
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        let server = Server::builder()
+            .layer(CodedLayer)
+            .http2_keepalive_interval(Some(config.timeouts.ping))
+            .http2_keepalive_timeout(Some(config.timeouts.ping))
+            .tcp_nodelay(true)
+            .add_routes(routes.clone());
+        let incoming = listener.incoming(Arc::clone(&connections));
+        servers.spawn(server.serve_with_incoming_shutdown(incoming, accepting.clone().cancelled_owned()));
+    }
+    tracing::info!(listen = ?addresses.listen, socket = ?addresses.socket, link = ?addresses.link, "serving");
+    // Who started the host may not care where it listens.
+    let _uninterested = ready.send(addresses).is_err();
+
+    let failed = tokio::select! {
+        () = shutdown => None,
+        Some(ended) = servers.join_next() => ended.ok().and_then(Result::err),
+    };
+
+    tracing::info!("shutting down: draining for at most {:?}", config.timeouts.drain);
+    health.set_not_serving::<HostServer<ClientSurface>>().await;
+    for service in ["", "modrack.provider.v1.ModuleRegistry"] {
+        health.set_service_status(service, tonic_health::ServingStatus::NotServing).await;
+    }
+    accepting.cancel();
+    watching.cancel();
+    routing.cancel();
+    let margin = Duration::from_secs(3);
+    finish(&mut servers, config.timeouts.drain + margin, "gRPC connections").await;
+    registering.cancel();
+    finish(&mut tasks, margin, "services").await;
+    tracing::info!("stopped");
+    failed.map_or(Ok(()), |error| Err(ServeError::Server(error)))
+}
+
+async fn listen(config: &Config) -> Result<(Vec<Listener>, Addresses), ServeError> {
+    let mut listeners = Vec::new();
+    let mut addresses = Addresses { listen: None, socket: None, link: None };
+    if let Some(address) = config.listen {
+        let (listener, bound) = Listener::tcp(address)
+            .await
+            .map_err(|source| ServeError::Listen { address: address.to_string(), source })?;
+        listeners.push(listener);
+        addresses.listen = Some(bound);
+    }
+    if let Some(path) = config.socket.clone() {
+        let listener = Listener::unix(&path)
+            .map_err(|source| ServeError::Listen { address: path.display().to_string(), source })?;
+        listeners.push(listener);
+        addresses.socket = Some(path);
+    }
+    if listeners.is_empty() { Err(ServeError::NoAddress) } else { Ok((listeners, addresses)) }
+}
+
+fn bind_link(path: &std::path::Path) -> Result<LinkListener, ServeError> {
+    LinkListener::bind(path).map_err(|source| ServeError::Listen { address: path.display().to_string(), source })
+}
+
+fn registry_options(config: &Config) -> registry::Options {
+    registry::Options {
+        lease: config.timeouts.lease,
+        attach_timeout: config.timeouts.attach,
+        drain_grace: config.timeouts.drain,
+        limits: registry::Limits {
+            sessions: config.limits.sessions,
+            modules_per_provider: config.limits.modules_per_provider,
+            ..registry::Limits::default()
+        },
+        ..registry::Options::default()
+    }
+}
+
+fn executor_options(config: &Config) -> executor::Options {
+    executor::Options {
+        message_bytes: config.limits.message_bytes,
+        in_flight_per_provider: config.limits.in_flight_per_provider,
+        queued_per_provider: config.limits.queued_per_provider,
+        drain_timeout: config.timeouts.drain,
+        ..executor::Options::default()
+    }
+}
+
+fn routes(
+    config: &Arc<Config>,
+    addresses: &Addresses,
+    admission: Admission,
+    watching: CancellationToken,
+    health: impl tonic::codegen::Service<
+        http::Request<tonic::body::Body>,
+        Response = http::Response<tonic::body::Body>,
+        Error = std::convert::Infallible,
+        Future: Send + 'static,
+    > + tonic::server::NamedService
+    + Clone
+    + Send
+    + Sync
+    + 'static,
+) -> Result<Routes, ServeError> {
+    let bytes = config.limits.message_bytes;
+    let client = ClientSurface {
+        registry: admission.registry.clone(),
+        executor: admission.executor.clone(),
+        default_timeout: config.timeouts.call,
+        max_timeout: config.timeouts.max_call,
+        stop: watching,
+    };
+    let link = addresses
+        .link
+        .as_ref()
+        .map(|path| LinkEndpoint { address: Some(link_endpoint::Address::UnixPath(path.display().to_string())) });
+    let provider = ProviderSurface { admission, config: Arc::clone(config), link };
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(ServeError::Reflection)?;
+    let mut routes = Routes::builder();
+    routes
+        .add_service(HostServer::new(client).max_decoding_message_size(bytes).max_encoding_message_size(bytes))
+        .add_service(
+            ModuleRegistryServer::new(provider).max_decoding_message_size(bytes).max_encoding_message_size(bytes),
+        )
+        .add_service(health)
+        .add_service(reflection);
+    Ok(routes.routes())
+}
+
+/// Tells the executor which sessions drain or are over.
+async fn follow_sessions(executor: executor::Handle, mut sessions: registry::SessionEvents, grace: Duration) {
+    while let Some(event) = sessions.next().await {
+        match event {
+            SessionEvent::Drain { session, grace } => executor.end(session, End::Drain(grace)).await,
+            SessionEvent::Ended { session, reason: EndReason::Unregistered } => {
+                executor.end(session, End::Drain(grace)).await;
+            }
+            SessionEvent::Ended { session, reason } => {
+                let message = format!("the session of the provider ended: {reason}");
+                executor.end(session, End::Fail(Error::of(codes::PROVIDER_LOST, message))).await;
+            }
+        }
+    }
+}
+
+/// Tells the registry which connections are gone.
+async fn follow_connections(registry: registry::Handle, mut connections: mpsc::UnboundedReceiver<executor::Event>) {
+    while let Some(event) = connections.recv().await {
+        match event {
+            executor::Event::Lost { session, error } => {
+                tracing::info!(%session, %error, "a provider is lost");
+                registry.disconnect(session);
+            }
+            executor::Event::Closed { session } => registry.disconnect(session),
+            executor::Event::ProviderDrains { session } => {
+                if let Err(error) = registry.provider_drain(session).await {
+                    tracing::warn!(%session, %error, "a provider that drains is still routed");
+                }
+            }
+        }
+    }
+}
+
+async fn finish<T: 'static>(tasks: &mut JoinSet<T>, within: Duration, what: &str) {
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(within, all).await.is_err() {
+        tracing::warn!(left = tasks.len(), "{what} did not end in time");
+        tasks.shutdown().await;
+    }
+}
