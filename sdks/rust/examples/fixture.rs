@@ -150,7 +150,9 @@ fn provider() -> Provider {
         }
     };
     provider
-        .with_module(Module::new("Echo", echo).description("Gives back what it gets, of every kind of type.").idempotent())
+        .with_module(
+            Module::new("Echo", echo).description("Gives back what it gets, of every kind of type.").idempotent(),
+        )
         .with_module(Module::new("Fail", fail).description("Fails as the input says."))
         .with_module(Module::new("Raise", raise).description("Fails with an ordinary error."))
         .with_module(Module::new("Sleep", sleep).description("Waits, and can be cancelled."))

@@ -314,11 +314,16 @@ pub(crate) fn receive<O: Decode>(output: &[u8], declared: &CType) -> Result<O, E
 fn wrong_output(fault: CodecError) -> Error {
     let code = fault.code();
     let path = fault.path().to_owned();
-    Error::new(Category::FailedPrecondition, code, format!("the output does not fit: {fault}")).with_detail("path", path)
+    Error::new(Category::FailedPrecondition, code, format!("the output does not fit: {fault}"))
+        .with_detail("path", path)
 }
 
 fn no_output() -> Error {
-    Error::new(Category::Internal, "client.answer.incomplete", "the host answered without an output of the form asked for")
+    Error::new(
+        Category::Internal,
+        "client.answer.incomplete",
+        "the host answered without an output of the form asked for",
+    )
 }
 
 fn too_late(timeout: Duration) -> Error {

@@ -202,7 +202,8 @@ fn read_record(declared: &[Field], members: &Map<String, Json>, depth: usize) ->
 
 fn read_union(variants: &[CType], json: &Json, depth: usize) -> Result<Value, CodecError> {
     if let Some(mark) = json.get(VARIANT) {
-        let wrong = || CodecError::new("codec.union_variant", "not `$variant` and `value`, or a position that is no variant");
+        let wrong =
+            || CodecError::new("codec.union_variant", "not `$variant` and `value`, or a position that is no variant");
         let position = mark.as_number().and_then(|n| number_as_int(n).ok()).and_then(|i| u32::try_from(i).ok());
         let position = position.ok_or_else(wrong)?;
         let variant = variants.get(position as usize).ok_or_else(wrong)?;
@@ -260,7 +261,9 @@ fn read_marked(members: &Map<String, Json>, depth: usize) -> Result<Value, Codec
             let depth = deeper(depth)?;
             let map = read_pairs(pairs, read_any_key, |json| read_any(json, depth))?;
             match &map {
-                Value::Map(entries) if entries.windows(2).any(|pair| !same_kind(&pair[0].0, &pair[1].0)) => Err(mismatch()),
+                Value::Map(entries) if entries.windows(2).any(|pair| !same_kind(&pair[0].0, &pair[1].0)) => {
+                    Err(mismatch())
+                }
                 _ => Ok(map),
             }
         }
@@ -360,9 +363,7 @@ fn write_any(value: &Value) -> Json {
         Value::String(s) => Json::from(s.as_str()),
         Value::Bytes(bytes) => json!({ BYTES: STANDARD.encode(bytes) }),
         Value::List(items) => items.iter().map(write_any).collect(),
-        Value::Record(fields) => {
-            Json::Object(fields.iter().map(|(name, v)| (name.clone(), write_any(v))).collect())
-        }
+        Value::Record(fields) => Json::Object(fields.iter().map(|(name, v)| (name.clone(), write_any(v))).collect()),
         Value::Map(entries) => {
             if entries.iter().all(|(k, _)| matches!(k, Value::String(k) if !k.starts_with('$'))) {
                 return Json::Object(entries.iter().map(|(k, v)| (key_text(k), write_any(v))).collect());

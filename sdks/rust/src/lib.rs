@@ -1,4 +1,6 @@
-//! Write modules for Modrack in Rust, and call any module from Rust. Holds no part of the host.
+//! The Rust SDK: providers that serve modules, and a client that calls them. Holds no part of the host, and nothing of its crates.
+//!
+#![doc = include_str!("../README.md")]
 
 #[cfg(test)]
 extern crate self as modrack;

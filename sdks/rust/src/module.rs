@@ -177,8 +177,8 @@ impl Definition {
 
     pub(crate) fn to_wire(&self) -> ModuleSpec {
         let example = |(input, output): &(Vec<u8>, Vec<u8>)| ModuleExample {
-            input_data: input.clone().into(),
-            output_data: output.clone().into(),
+            input_data: input.clone(),
+            output_data: output.clone(),
         };
         ModuleSpec {
             name: self.name.clone(),

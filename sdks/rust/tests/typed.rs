@@ -1,5 +1,8 @@
 //! Native types against the dynamic codec: the same type gives the same bytes and the same refusals.
 
+// Helpers of tests unwrap as tests do.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

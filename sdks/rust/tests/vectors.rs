@@ -1,5 +1,8 @@
 //! The cases of `tests/vectors`, which all languages read.
 
+// Helpers of tests unwrap as tests do.
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use modrack::{CType, codec, json};
@@ -41,10 +44,8 @@ fn run(topic: &str) {
     deserializer.disable_recursion_limit();
     let cases = Vec::<Case>::deserialize(&mut deserializer).unwrap();
     assert!(!cases.is_empty());
-    let faults: Vec<String> = cases
-        .iter()
-        .filter_map(|case| check(case).err().map(|fault| format!("{}: {fault}", case.name)))
-        .collect();
+    let faults: Vec<String> =
+        cases.iter().filter_map(|case| check(case).err().map(|fault| format!("{}: {fault}", case.name))).collect();
     assert!(faults.is_empty(), "{} of {} cases\n{}", faults.len(), cases.len(), faults.join("\n"));
 }
 
@@ -103,9 +104,7 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Re
 /// Equal up to the spelling of numbers: `3` and `3.0`.
 fn alike(a: &Json, b: &Json) -> bool {
     match (a, b) {
-        (Json::Number(x), Json::Number(y)) => {
-            x == y || x.as_f64().map(f64::to_bits) == y.as_f64().map(f64::to_bits)
-        }
+        (Json::Number(x), Json::Number(y)) => x == y || x.as_f64().map(f64::to_bits) == y.as_f64().map(f64::to_bits),
         (Json::Array(x), Json::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(x, y)| alike(x, y)),
         (Json::Object(x), Json::Object(y)) => {
             x.len() == y.len() && x.iter().all(|(name, x)| y.get(name).is_some_and(|y| alike(x, y)))

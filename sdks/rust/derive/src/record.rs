@@ -118,7 +118,10 @@ fn renamed(field: &syn::Field) -> syn::Result<Option<String>> {
             let literal: LitStr = meta.value()?.parse()?;
             let value = literal.value();
             if !is_identifier(&value) {
-                return Err(syn::Error::new_spanned(literal, "a field name is `[A-Za-z_][A-Za-z0-9_-]*`, at most 128 bytes"));
+                return Err(syn::Error::new_spanned(
+                    literal,
+                    "a field name is `[A-Za-z_][A-Za-z0-9_-]*`, at most 128 bytes",
+                ));
             }
             name = Some(value);
             Ok(())

@@ -17,7 +17,8 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let positions: Vec<u32> = variants.iter().map(|v| v.position).collect();
     let idents: Vec<&Ident> = variants.iter().map(|v| v.ident).collect();
     let types: Vec<&Type> = variants.iter().map(|v| v.ty).collect();
-    let count = u32::try_from(variants.len()).map_err(|_| syn::Error::new_spanned(&input.ident, "too many variants"))?;
+    let count =
+        u32::try_from(variants.len()).map_err(|_| syn::Error::new_spanned(&input.ident, "too many variants"))?;
 
     let typed = quote! {
         fn ctype() -> ::modrack::CType {

@@ -23,13 +23,15 @@ use crate::provider::{Plane, Task};
 use crate::types::CType;
 use crate::value::Value;
 
+type Answer = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, ModuleError> + Send + Sync>;
+
 /// A module of the fake host: its types, and what it answers.
 #[derive(Clone)]
 struct Fake {
     input: &'static str,
     output: &'static str,
     fingerprint: &'static str,
-    answer: Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, ModuleError> + Send + Sync>,
+    answer: Answer,
 }
 
 #[derive(Default)]
@@ -48,7 +50,11 @@ struct Setup {
     _server: Task<()>,
 }
 
-async fn setup(input: &'static str, output: &'static str, answer: impl Fn(&[u8]) -> Result<Vec<u8>, ModuleError> + Send + Sync + 'static) -> Setup {
+async fn setup(
+    input: &'static str,
+    output: &'static str,
+    answer: impl Fn(&[u8]) -> Result<Vec<u8>, ModuleError> + Send + Sync + 'static,
+) -> Setup {
     let fake = Fake { input, output, fingerprint: "one", answer: Arc::new(answer) };
     let state = Arc::new(Mutex::new(State { module: Some(fake), ..State::default() }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -61,7 +67,9 @@ async fn setup(input: &'static str, output: &'static str, answer: impl Fn(&[u8])
     Setup { client: Client::connect(&address).await.unwrap(), state, _server: Task(server) }
 }
 
-fn answers<T: codec::Encode + Send + Sync + 'static>(value: T) -> impl Fn(&[u8]) -> Result<Vec<u8>, ModuleError> + Send + Sync {
+fn answers<T: codec::Encode + Send + Sync + 'static>(
+    value: T,
+) -> impl Fn(&[u8]) -> Result<Vec<u8>, ModuleError> + Send + Sync {
     move |_| Ok(codec::to_bytes(&value).unwrap())
 }
 
@@ -99,7 +107,10 @@ impl State {
 
 #[tonic::async_trait]
 impl Host for FakeHost {
-    async fn list_modules(&self, request: Request<ListModulesRequest>) -> Result<Response<ListModulesResponse>, Status> {
+    async fn list_modules(
+        &self,
+        request: Request<ListModulesRequest>,
+    ) -> Result<Response<ListModulesResponse>, Status> {
         let module = self.0.lock().unwrap().module("test.Module")?;
         // Two pages of one module each.
         let next_page_token = if request.into_inner().page_token.is_empty() { "more" } else { "" }.to_owned();
@@ -130,7 +141,9 @@ impl Host for FakeHost {
             std::future::pending::<()>().await;
         }
         if !request.schema_fingerprint.is_empty() && request.schema_fingerprint != fake.fingerprint {
-            return Err(ModuleError::core(Category::FailedPrecondition, "registry.schema.changed", "other types").into_status());
+            return Err(
+                ModuleError::core(Category::FailedPrecondition, "registry.schema.changed", "other types").into_status()
+            );
         }
         let output = match request.input.unwrap() {
             Input::InputData(input) => {
@@ -175,12 +188,8 @@ async fn types_are_asked_for_once_and_sent_with_each_call() {
 async fn changed_types_are_asked_for_again_and_the_call_is_repeated_once() {
     let host = setup("Int", "Int", answers(1i64)).await;
     host.client.call::<_, i64>("test.Module", &5i64).await.unwrap();
-    host.state.lock().unwrap().module = Some(Fake {
-        input: "String | Int",
-        output: "Int",
-        fingerprint: "two",
-        answer: Arc::new(answers(2i64)),
-    });
+    host.state.lock().unwrap().module =
+        Some(Fake { input: "String | Int", output: "Int", fingerprint: "two", answer: Arc::new(answers(2i64)) });
     assert_eq!(host.client.call::<_, i64>("test.Module", &5i64).await.unwrap(), 2);
     // The refused one, then the one for the new type, where an Int is the second variant.
     assert_eq!(host.state.lock().unwrap().calls.len(), 3);

@@ -143,10 +143,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// Those of `entry`.
-    pub(crate) fn map(
-        &mut self,
-        mut entry: impl FnMut(&mut Self) -> Result<(), CodecError>,
-    ) -> Result<(), CodecError> {
+    pub(crate) fn map(&mut self, mut entry: impl FnMut(&mut Self) -> Result<(), CodecError>) -> Result<(), CodecError> {
         let Token::Map(len) = self.token()? else {
             return Err(CodecError::mismatch("expected a Map"));
         };
@@ -353,8 +350,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn take_str(&mut self, len: usize) -> Result<&'a str, CodecError> {
-        std::str::from_utf8(self.take(len)?)
-            .map_err(|_| CodecError::new("codec.utf8", "a str that is not valid UTF-8"))
+        std::str::from_utf8(self.take(len)?).map_err(|_| CodecError::new("codec.utf8", "a str that is not valid UTF-8"))
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], CodecError> {

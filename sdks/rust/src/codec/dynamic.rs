@@ -104,18 +104,11 @@ fn write_record(
     }
     present.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
     encoder.record(present.len(), |encoder| {
-        present
-            .iter()
-            .try_for_each(|(field, value)| encoder.field(&field.name, |e| write(&field.ty, value, e, ints)))
+        present.iter().try_for_each(|(field, value)| encoder.field(&field.name, |e| write(&field.ty, value, e, ints)))
     })
 }
 
-fn write_union(
-    variants: &[CType],
-    value: &Value,
-    encoder: &mut Encoder,
-    ints: IntFitsFloat,
-) -> Result<(), CodecError> {
+fn write_union(variants: &[CType], value: &Value, encoder: &mut Encoder, ints: IntFitsFloat) -> Result<(), CodecError> {
     if let Value::Variant(position, inner) = value {
         let index = usize::try_from(*position).unwrap_or(usize::MAX);
         let Some(variant) = variants.get(index) else {

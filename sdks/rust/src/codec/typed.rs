@@ -77,8 +77,7 @@ pub fn read_field<T: Decode>(decoder: &mut Decoder<'_>, slot: &mut Option<T>, na
 /// `codec.missing_field`.
 #[doc(hidden)]
 pub fn finish_field<T: Decode>(slot: Option<T>, name: &str) -> Result<T, CodecError> {
-    slot.or_else(T::absent)
-        .ok_or_else(|| CodecError::new("codec.missing_field", "a field is missing").in_field(name))
+    slot.or_else(T::absent).ok_or_else(|| CodecError::new("codec.missing_field", "a field is missing").in_field(name))
 }
 
 macro_rules! integers {

@@ -31,7 +31,8 @@ const CATEGORIES: [(Category, wire::Category, Code); 13] = [
 
 impl Envelope {
     pub(crate) fn into_wire(self) -> wire::Error {
-        let category = CATEGORIES.iter().find(|row| row.0 == self.category).map_or(wire::Category::Internal, |row| row.1);
+        let category =
+            CATEGORIES.iter().find(|row| row.0 == self.category).map_or(wire::Category::Internal, |row| row.1);
         let origin = match self.origin {
             Origin::Module => wire::Origin::Module,
             Origin::Core => wire::Origin::Core,

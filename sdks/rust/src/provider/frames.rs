@@ -84,13 +84,7 @@ pub(crate) fn hello(session_token: &str) -> AttachRequest {
 impl Shared {
     pub(crate) fn new(calls: Arc<Calls>, events: mpsc::Sender<Event>, max_message: usize) -> (Arc<Self>, Batches) {
         let (tx, rx) = mpsc::channel(OUTBOX);
-        let shared = Self {
-            calls,
-            running: Mutex::default(),
-            outbox: Mutex::new(Some(tx)),
-            events,
-            max_message,
-        };
+        let shared = Self { calls, running: Mutex::default(), outbox: Mutex::new(Some(tx)), events, max_message };
         let batches = Batches { outbox: rx, waiting: Default::default(), taken: Vec::new(), max_message };
         (Arc::new(shared), batches)
     }

@@ -218,7 +218,9 @@ impl Keeper {
         if let Some(refused) = response.results.iter().find(|result| !result.accepted) {
             let error = refused.error.clone().map(Error::from_wire);
             return Err(error
-                .unwrap_or_else(|| Error::new(Category::Internal, "provider.registration.refused", "no reason was given"))
+                .unwrap_or_else(|| {
+                    Error::new(Category::Internal, "provider.registration.refused", "no reason was given")
+                })
                 .with_detail("module", &refused.name));
         }
         self.token.clone_from(&response.session_token);

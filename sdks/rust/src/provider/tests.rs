@@ -81,7 +81,8 @@ async fn calls_come_over_the_link_when_the_host_offers_one() {
 async fn the_link_may_be_a_unix_socket() {
     let folder = std::env::temp_dir().join(format!("modrack-{}-{}", std::process::id(), fastrand::u64(..)));
     std::fs::create_dir(&folder).unwrap();
-    let mut host = FakeHost::start(Behaviour { link: Link::Unix(folder.join("link.sock")), ..Behaviour::default() }).await;
+    let mut host =
+        FakeHost::start(Behaviour { link: Link::Unix(folder.join("link.sock")), ..Behaviour::default() }).await;
     let provider = start(text().plane(Plane::Link), &host);
     assert_eq!(host.registration().await.planes, [DataPlane::Link as i32]);
     assert_eq!(host.connection().await.call::<String>(1, "Upper", &"a").await.unwrap(), "A");
@@ -122,9 +123,8 @@ async fn a_plane_that_was_asked_for_is_the_only_one_tried() {
 #[tokio::test]
 async fn the_unary_server_tells_its_health_and_obeys_the_lifecycle() {
     let mut host = FakeHost::start(Behaviour::default()).await;
-    let configured = Provider::new("text").module("Setting", |_: (), ctx: Context| async move {
-        Ok(ctx.configuration("colour").map(str::to_owned))
-    });
+    let configured = Provider::new("text")
+        .module("Setting", |_: (), ctx: Context| async move { Ok(ctx.configuration("colour").map(str::to_owned)) });
     let provider = start(configured.plane(Plane::Unary), &host);
     let registration = host.registration().await;
     assert!(registration.lifecycle);
@@ -285,7 +285,8 @@ async fn a_lost_connection_is_opened_again_with_the_token_of_the_session() {
 
 #[tokio::test]
 async fn garbage_on_the_link_ends_the_connection_and_the_provider_comes_back() {
-    let garbage: [&[u8]; 4] = [&[0, 0, 0, 0], &[0xff, 0xff, 0xff, 0xff], &[0, 0, 0, 2, 0xff, 0xff], b"GET / HTTP/1.1\r\n"];
+    let garbage: [&[u8]; 4] =
+        [&[0, 0, 0, 0], &[0xff, 0xff, 0xff, 0xff], &[0, 0, 0, 2, 0xff, 0xff], b"GET / HTTP/1.1\r\n"];
     let mut host = FakeHost::start(Behaviour::default()).await;
     let provider = start(text(), &host);
     for bytes in garbage {
@@ -342,7 +343,7 @@ async fn a_host_that_drains_gets_its_answers_and_finds_the_provider_again() {
     wire.execute(1, "Gated", &()).await;
     wire.send(vec![(0, FromHost::Drain(Drain { grace_ms: 5000 }))]).await;
     release.send(()).unwrap();
-    assert_eq!(outcome::<bool>(wire.result().await.1).unwrap(), true);
+    assert!(outcome::<bool>(wire.result().await.1).unwrap());
     assert_eq!(wire.frame().await, None);
     host.connection().await;
     provider.stop().await.unwrap();
@@ -377,7 +378,7 @@ async fn a_stopping_provider_leaves_first_and_then_finishes_what_runs() {
         assert_eq!(wire.frame().await, Some((0, FromProvider::Drain(Drain { grace_ms: 0 }))));
         assert!(!provider.task.is_finished());
         release.send(()).unwrap();
-        assert_eq!(outcome::<bool>(wire.result().await.1).unwrap(), true);
+        assert!(outcome::<bool>(wire.result().await.1).unwrap());
         provider.end().await.unwrap();
     }
 }
@@ -422,7 +423,11 @@ async fn a_refused_change_leaves_the_modules_as_they_were() {
     let mut host = FakeHost::start(behaviour).await;
     let provider = start(text(), &host);
     let mut wire = host.connection().await;
-    refusals.lock().unwrap().push_back(ModuleError::core(Category::Conflict, "registry.module.incompatible", "narrower"));
+    refusals.lock().unwrap().push_back(ModuleError::core(
+        Category::Conflict,
+        "registry.module.incompatible",
+        "narrower",
+    ));
     let refused = provider.handle.add_module(Module::new("Upper", |n: i64| async move { Ok(n) })).await.unwrap_err();
     assert_eq!(refused.code(), "registry.module.incompatible");
     assert_eq!(wire.call::<String>(1, "Upper", &"a").await.unwrap(), "A");

@@ -19,8 +19,8 @@ use crate::generated::provider::v1::module_executor_server::{ModuleExecutor, Mod
 use crate::generated::provider::v1::module_lifecycle_server::{ModuleLifecycle, ModuleLifecycleServer};
 use crate::generated::provider::v1::{
     DescribeRequest, DescribeResponse, DrainRequest, DrainResponse, ExecuteBatchRequest, ExecuteBatchResponse,
-    ExecuteRequest, ExecuteResponse, ExecuteStreamRequest, ExecuteStreamResponse, InitializeRequest, InitializeResponse,
-    ProviderInfo, ShutdownRequest, ShutdownResponse,
+    ExecuteRequest, ExecuteResponse, ExecuteStreamRequest, ExecuteStreamResponse, InitializeRequest,
+    InitializeResponse, ProviderInfo, ShutdownRequest, ShutdownResponse,
 };
 use crate::provider::calls::Calls;
 use crate::provider::frames::bounded;
@@ -58,8 +58,7 @@ impl UnaryServer {
         health.set_serving::<HostExecutor>().await;
 
         let executor = Executor { calls: Arc::clone(&calls), draining: Arc::clone(&draining), limit };
-        let lifecycle =
-            Lifecycle { identity, calls, draining: Arc::clone(&draining), health: health.clone(), handle };
+        let lifecycle = Lifecycle { identity, calls, draining: Arc::clone(&draining), health: health.clone(), handle };
         let (shutdown, stopped) = oneshot::channel();
         let router = Server::builder()
             .add_service(
@@ -124,7 +123,8 @@ impl ModuleExecutor for Executor {
     // tonic drops this future when the host cancels or the gRPC deadline passes, which cancels the handler.
     async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
         if self.draining.load(Ordering::Acquire) {
-            let error = ModuleError::core(Category::Unavailable, "provider.stopping", "the provider takes no new calls");
+            let error =
+                ModuleError::core(Category::Unavailable, "provider.stopping", "the provider takes no new calls");
             let outcome = Outcome::Error(error.into_envelope().into_wire());
             return Ok(Response::new(ExecuteResponse { result: Some(outcome), metrics: None }));
         }

@@ -174,7 +174,12 @@ impl Wire {
         self.send(vec![(call_id, FromHost::Execute(request(module, input)))]).await;
     }
 
-    pub(crate) async fn call<O: Decode>(&mut self, call_id: u64, module: &str, input: &impl Encode) -> Result<O, Error> {
+    pub(crate) async fn call<O: Decode>(
+        &mut self,
+        call_id: u64,
+        module: &str,
+        input: &impl Encode,
+    ) -> Result<O, Error> {
         self.execute(call_id, module, input).await;
         let (answered, response) = self.result().await;
         assert_eq!(answered, call_id);
