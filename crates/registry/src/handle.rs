@@ -85,6 +85,15 @@ impl Handle {
         self.ask(|answer| Request::Unregister(state::Unregister { token }, answer)).await?
     }
 
+    /// Whose token it is. A connection is handed over to whoever carries calls before [`Handle::connect`] makes its session
+    /// callable, so that no call finds a session without a connection; this names the session for the first of the two.
+    ///
+    /// # Errors
+    /// `registry.session.unknown`.
+    pub async fn find(&self, token: SessionToken) -> Result<SessionId, Error> {
+        self.ask(|answer| Request::Find(state::Find { token }, answer)).await?
+    }
+
     /// Notes that a session opened its attach or link connection; from now on calls may be sent down it. The caller must
     /// call [`Handle::disconnect`] when the connection closes, once.
     ///

@@ -21,6 +21,8 @@ mod revisions;
 mod session;
 
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod invariants;
 #[cfg(test)]
 mod property_tests;
@@ -28,7 +30,7 @@ mod property_tests;
 mod tests;
 
 use deadlines::Deadlines;
-pub(crate) use lifecycle::{Connect, Disconnect, Heartbeat, HostDrain, ProviderDrain, Tick, Touch, Unregister};
+pub(crate) use lifecycle::{Connect, Disconnect, Find, Heartbeat, HostDrain, ProviderDrain, Tick, Touch, Unregister};
 use namespace::NamespaceState;
 pub(crate) use register::Register;
 use revisions::Revisions;

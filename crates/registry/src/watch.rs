@@ -72,7 +72,11 @@ impl Subscription {
                     self.told = Some(step.generation);
                     return Some(Update::Changes(step.changes));
                 }
-                Err(broadcast::error::RecvError::Lagged(_)) => self.told = None,
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    // What is still kept is part of the state that follows, and would only make the next lag likely.
+                    self.steps = self.steps.resubscribe();
+                    self.told = None;
+                }
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
         }

@@ -22,6 +22,12 @@ pub(crate) struct Unregister {
     pub(crate) token: SessionToken,
 }
 
+/// A connection shows a token and wants to know whose it is. Changes nothing.
+#[derive(Debug)]
+pub(crate) struct Find {
+    pub(crate) token: SessionToken,
+}
+
 /// A provider opened its attach or link connection.
 #[derive(Debug)]
 pub(crate) struct Connect {
@@ -82,6 +88,15 @@ impl Event for Unregister {
         let id = *state.tokens.get(&self.token).ok_or_else(session_unknown)?;
         state.end(id, EndReason::Unregistered);
         Ok(id)
+    }
+}
+
+impl Event for Find {
+    type Answer = Result<SessionId, Error>;
+
+    fn happen(self, state: &mut State, _: At) -> Self::Answer {
+        let live = |id: &&SessionId| state.sessions.get(id).is_some_and(|session| !session.is_retiring());
+        state.tokens.get(&self.token).filter(live).copied().ok_or_else(session_unknown)
     }
 }
 
@@ -213,7 +228,7 @@ impl State {
                 Some(live) => Arc::new(declaration.module(live.name.clone(), live.revision + 1)),
                 None => {
                     let name = ModuleName::new(&session.namespace, local);
-                    let revision = self.revisions.begin(name.as_str());
+                    let revision = self.revisions.begin(&name);
                     Arc::new(declaration.module(name, revision))
                 }
             };

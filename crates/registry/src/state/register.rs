@@ -151,7 +151,10 @@ impl State {
         offers: Vec<Offer>,
         lineage: Option<Lineage>,
     ) -> Result<(Modules, Vec<ModuleOutcome>), Refused> {
-        let peer = self.others(registration, lineage).next();
+        // All others agree, unless they are one session and its coming replacement, which are the first and the last then.
+        let others = || self.others(registration, lineage);
+        let peers = [others().next(), others().last()];
+        let peers = || peers.iter().flatten().copied();
         let repeated = repeated(&offers);
         let checked: Vec<(String, Result<Declaration, Error>)> = offers
             .into_iter()
@@ -160,9 +163,9 @@ impl State {
                     if repeated.contains(&name) {
                         return Err(duplicate(&name));
                     }
-                    match peer {
-                        Some(peer) => agrees_with(peer, &declaration.spec)?,
-                        None => self.compatible_with_live(registration, &declaration.spec)?,
+                    peers().try_for_each(|peer| agrees_with(peer, &declaration.spec))?;
+                    if peers().next().is_none() {
+                        self.compatible_with_live(registration, &declaration.spec)?;
                     }
                     Ok(declaration)
                 });
@@ -178,7 +181,7 @@ impl State {
         let declared: HashSet<&LocalName> =
             checked.iter().filter_map(|(_, result)| Some(&result.as_ref().ok()?.spec.name)).collect();
         let missing = |peer: &Session| peer.modules.keys().find(|name| !declared.contains(name)).cloned();
-        if let Some((peer, missing)) = peer.and_then(|peer| Some((peer, missing(peer)?))) {
+        if let Some((peer, missing)) = peers().find_map(|peer| Some((peer, missing(peer)?))) {
             return Err(match first_fault {
                 Some(error) => Refused { error, results: aborted(checked) },
                 None => group_mismatch(peer, &missing, "it is not declared").into(),
@@ -202,7 +205,7 @@ impl State {
                 let revision = match live.and_then(|live| live.get(&local)) {
                     Some(live) if declaration.is(live) => live.revision,
                     Some(live) => live.revision + 1,
-                    None => self.revisions.next(ModuleName::new(&registration.namespace, &local).as_str()),
+                    None => self.revisions.next(&ModuleName::new(&registration.namespace, &local)),
                 };
                 modules.insert(local, declaration);
                 revision

@@ -36,12 +36,12 @@ impl Revisions {
     }
 
     /// The revision that a name which is not live would begin with.
-    pub(super) fn next(&self, name: &str) -> u64 {
+    pub(super) fn next(&self, name: &ModuleName) -> u64 {
         self.by_name.get(name).map_or(self.floor, |&(revision, _)| revision) + 1
     }
 
     /// The revision that a name begins with now. It is live from here on, and so no longer remembered.
-    pub(super) fn begin(&mut self, name: &str) -> u64 {
+    pub(super) fn begin(&mut self, name: &ModuleName) -> u64 {
         let next = self.next(name);
         if let Some((_, age)) = self.by_name.remove(name) {
             self.by_age.remove(&age);
@@ -61,9 +61,9 @@ mod tests {
     #[test]
     fn a_name_that_comes_back_goes_on_where_it_was() {
         let mut revisions = Revisions::new(10);
-        assert_eq!(revisions.begin("a.X"), 1);
+        assert_eq!(revisions.begin(&name("a.X")), 1);
         revisions.remember(name("a.X"), 4);
-        assert_eq!((revisions.begin("a.X"), revisions.begin("a.Y")), (5, 1));
+        assert_eq!((revisions.begin(&name("a.X")), revisions.begin(&name("a.Y"))), (5, 1));
     }
 
     #[test]
@@ -73,7 +73,7 @@ mod tests {
         revisions.remember(name("a.Y"), 1);
         revisions.remember(name("a.Z"), 1);
         assert_eq!((revisions.by_name.len(), revisions.by_age.len()), (2, 2));
-        assert_eq!((revisions.next("a.X"), revisions.next("a.Y")), (8, 2));
+        assert_eq!((revisions.next(&name("a.X")), revisions.next(&name("a.Y"))), (8, 2));
     }
 
     #[test]
@@ -84,6 +84,6 @@ mod tests {
             revisions.remember(name("a.X"), revision);
         }
         assert_eq!((revisions.by_name.len(), revisions.by_age.len()), (2, 2));
-        assert_eq!((revisions.next("a.X"), revisions.next("a.Y")), (100, 2));
+        assert_eq!((revisions.next(&name("a.X")), revisions.next(&name("a.Y"))), (100, 2));
     }
 }
