@@ -31,9 +31,12 @@ fn loaded(file: &str, env: &[(&str, &str)], flags: &[(&'static str, &'static str
 /// Every fault with its hint.
 fn faults(file: &str, env: &[(&str, &str)], flags: &[(&'static str, &'static str, &str)]) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let error = load(dir.path(), file, env, flags).expect_err("a fault");
+    shown(&load(dir.path(), file, env, flags).expect_err("a fault"), dir.path())
+}
+
+fn shown(error: &ConfigError, dir: &Path) -> String {
     let lines: Vec<_> = error.faults.iter().map(|fault| format!("{fault}\n  {}", fault.hint)).collect();
-    lines.join("\n").replace(dir.path().to_str().unwrap(), "<dir>")
+    lines.join("\n").replace(dir.to_str().unwrap(), "<dir>")
 }
 
 fn origin(loaded: &Loaded, key: &str) -> String {
@@ -44,7 +47,30 @@ fn origin(loaded: &Loaded, key: &str) -> String {
 fn without_any_source_the_defaults_hold() {
     let loaded = loaded("", &[], &[]);
     let rows: Vec<_> = loaded.entries().iter().map(|e| format!("{} = {} ({})", e.key, e.value, e.origin)).collect();
-    insta::assert_snapshot!(rows.join("\n"), @"");
+    insta::assert_snapshot!(rows.join("\n"), @r#"
+    data_dir = "/home/ada/.local/share/modrack" (default)
+    listen = "127.0.0.1:7420" (default)
+    insecure_listen = false (default)
+    socket = "/home/ada/.local/share/modrack/host.sock" (default)
+    link.enabled = true (default)
+    link.socket = "/home/ada/.local/share/modrack/link.sock" (default)
+    limits.message_bytes = 4194304 (default)
+    limits.modules_per_provider = 10000 (default)
+    limits.sessions = 1000 (default)
+    limits.connections = 4096 (default)
+    limits.in_flight_per_provider = 1024 (default)
+    limits.queued_per_provider = 1024 (default)
+    timeouts.lease_ms = 15000 (default)
+    timeouts.heartbeat_ms = 5000 (default)
+    timeouts.attach_ms = 10000 (default)
+    timeouts.hello_ms = 5000 (default)
+    timeouts.call_ms = 30000 (default)
+    timeouts.max_call_ms = 3600000 (default)
+    timeouts.drain_ms = 10000 (default)
+    timeouts.ping_ms = 10000 (default)
+    log.format = "auto" (default)
+    log.filter = "info" (default)
+    "#);
     assert_eq!(loaded.file, None);
 }
 
@@ -102,8 +128,39 @@ format = "xml"
 [colour]
 of = "the bike shed"
 "#;
-    let env = [("MODRACK_LIMITS__SESIONS", "1"), ("MODRACK_LISTEM", "x"), ("MODRACK_LINK__ENABLED", "maybe")];
-    insta::assert_snapshot!(faults(file, &env, &[("--listen", "listen", "7420")]), @"");
+    let env = [("MODRACK_LIMITS__CONECTIONS", "1"), ("MODRACK_LISTEM", "x"), ("MODRACK_LINK__ENABLED", "maybe")];
+    insta::assert_snapshot!(faults(file, &env, &[("--listen", "listen", "7420")]), @r#"
+    modrack.toml:2: `listn` is no key of the configuration (config.key.unknown)
+      did you mean `listen`?
+    modrack.toml:3: `socket` takes a string, found an integer (config.value.type)
+      give `socket` a string
+    modrack.toml:4: `message_bytes` is no key of the configuration (config.key.unknown)
+      did you mean `limits.message_bytes`?
+    modrack.toml:6: `limits.message_bytes` cannot be 0 (config.value.range)
+      give a number from 1024 to 67108864
+    modrack.toml:7: `limits.sesions` is no key of the configuration (config.key.unknown)
+      did you mean `limits.sessions`?
+    modrack.toml:8: `limits.connections` cannot be 99999999999999999999 (config.value.range)
+      give a number from 1 to 1000000
+    modrack.toml:10: `timeouts.heartbeat_ms` is 9000, not less than half of `timeouts.lease_ms`, 15000 (config.value.conflict)
+      a provider must be able to lose one heartbeat; a third of the lease is usual
+    modrack.toml:11: `timeouts.call_ms` takes an integer, found a string (config.value.type)
+      give `timeouts.call_ms` an integer
+    modrack.toml:13: `log.filter` cannot be `host=loud`: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5 (config.value.invalid)
+      write a level (`error`, `warn`, `info`, `debug`, `trace`) or `level,target=level`
+    modrack.toml:14: `log.format` cannot be `xml` (config.value.invalid)
+      choose one of `auto`, `text`, `json`
+    modrack.toml:16: `colour.of` is no key of the configuration (config.key.unknown)
+      `modrack config show` lists the keys
+    env MODRACK_LINK__ENABLED: `link.enabled` takes true or false, found `maybe` (config.value.type)
+      give `link.enabled` true or false
+    env MODRACK_LIMITS__CONECTIONS: `MODRACK_LIMITS__CONECTIONS` is no key of the configuration (config.key.unknown)
+      did you mean `MODRACK_LIMITS__CONNECTIONS`?
+    env MODRACK_LISTEM: `MODRACK_LISTEM` is no key of the configuration (config.key.unknown)
+      did you mean `MODRACK_LISTEN`?
+    flag --listen: `listen` cannot be `7420` (config.value.invalid)
+      give an IP address and a port, e.g. `127.0.0.1:7420` or `[::1]:7420`; port 0 lets the system choose
+    "#);
 }
 
 #[test]
@@ -121,7 +178,10 @@ fn variables_of_the_sdks_and_of_strangers_are_left_alone() {
 
 #[test]
 fn listening_for_other_machines_must_be_said_aloud() {
-    insta::assert_snapshot!(faults("listen = \"0.0.0.0:7420\"\n", &[], &[]), @"");
+    insta::assert_snapshot!(faults("listen = \"0.0.0.0:7420\"\n", &[], &[]), @r"
+    modrack.toml:1: `listen` is `0.0.0.0:7420`, which other machines can reach, without TLS (config.listen.insecure)
+      listen on 127.0.0.1 or `socket`; where the network itself is trusted, say so with `insecure_listen = true` or `--insecure-listen`
+    ");
     let file = "listen = \"0.0.0.0:7420\"\ninsecure_listen = true\n";
     assert_eq!(loaded(file, &[], &[]).config.listen, Some("0.0.0.0:7420".parse().unwrap()));
     for loopback in ["127.0.0.2:1", "[::1]:1", "localhost:1", "[::ffff:127.0.0.1]:1"] {
@@ -132,8 +192,18 @@ fn listening_for_other_machines_must_be_said_aloud() {
 #[test]
 fn keys_that_contradict_each_other_are_refused_together() {
     let file = "listen = \"\"\nsocket = \"\"\n[timeouts]\nlease_ms = 1000\nheartbeat_ms = 500\ncall_ms = 2000\nmax_call_ms = 1000\n";
-    insta::assert_snapshot!(faults(file, &[], &[]), @"");
-    insta::assert_snapshot!(faults("socket = \"a.sock\"\n[link]\nsocket = \"a.sock\"\n", &[], &[]), @"");
+    insta::assert_snapshot!(faults(file, &[], &[]), @r"
+    modrack.toml:1: `listen` and `socket` are both empty, so nobody could reach the host (config.value.conflict)
+      set one of them; without either key, the host listens on both
+    modrack.toml:5: `timeouts.heartbeat_ms` is 500, not less than half of `timeouts.lease_ms`, 1000 (config.value.conflict)
+      a provider must be able to lose one heartbeat; a third of the lease is usual
+    modrack.toml:6: `timeouts.call_ms` is 2000, more than `timeouts.max_call_ms`, 1000 (config.value.conflict)
+      raise `timeouts.max_call_ms`, or lower `timeouts.call_ms`
+    ");
+    insta::assert_snapshot!(faults("socket = \"a.sock\"\n[link]\nsocket = \"a.sock\"\n", &[], &[]), @r"
+    modrack.toml:3: `socket` and `link.socket` are both `<dir>/a.sock` (config.value.conflict)
+      they speak different protocols; give each its own path
+    ");
 }
 
 #[test]
@@ -147,8 +217,11 @@ fn a_file_that_was_named_must_be_there_and_be_toml() {
     let dir = tempfile::tempdir().unwrap();
     let sources = Sources { file: Some("other.toml".into()), working_dir: dir.path().into(), ..Sources::default() };
     let error = Config::load(&sources).unwrap_err().to_string();
-    insta::assert_snapshot!(error, @"");
-    insta::assert_snapshot!(faults("listen = \"a\"\nlisten = \"b\"\n", &[], &[]), @"");
+    insta::assert_snapshot!(error, @"other.toml: the file cannot be read: No such file or directory (os error 2) (config.file.unreadable)");
+    insta::assert_snapshot!(faults("listen = \"a\"\nlisten = \"b\"\n", &[], &[]), @r"
+    modrack.toml:2: no TOML: duplicate key (config.syntax)
+      mend the line; https://toml.io has the syntax
+    ");
 }
 
 #[test]
@@ -167,7 +240,12 @@ fn relative_paths_of_the_file_are_relative_to_the_file_and_others_to_the_working
 #[test]
 fn a_path_too_long_for_a_socket_is_refused_before_anything_binds() {
     let long = format!("/{}", "d".repeat(100));
-    insta::assert_snapshot!(faults("", &[("MODRACK_DATA_DIR", &long)], &[]), @"");
+    insta::assert_snapshot!(faults("", &[("MODRACK_DATA_DIR", &long)], &[]), @r"
+    env MODRACK_DATA_DIR: `socket` has 111 bytes, a Unix socket's path at most 107 (config.value.invalid)
+      set `socket` or `data_dir` to a shorter path
+    env MODRACK_DATA_DIR: `link.socket` has 111 bytes, a Unix socket's path at most 107 (config.value.invalid)
+      set `link.socket` or `data_dir` to a shorter path
+    ");
 }
 
 const PROVIDERS: &str = r#"
@@ -208,8 +286,28 @@ namespaces = []
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("short.key"), "secret\n").unwrap();
     let error = load(dir.path(), file, &[("MODRACK_PROVIDERS__0__SUBJECT", "x")], &[]).unwrap_err();
-    let text = error.to_string().replace(dir.path().to_str().unwrap(), "<dir>");
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(shown(&error, dir.path()), @r#"
+    modrack.toml:3: `providers[0].subject` cannot be `` (config.value.invalid)
+      a subject has 1 to 128 bytes and no control characters
+    modrack.toml:4: `providers[0].credential_file`: `<dir>/missing.key` cannot be read: No such file or directory (os error 2) (config.credential.unreadable)
+      the file holds nothing but the credential and is readable by the host; `openssl rand -hex 32` makes a good one
+    modrack.toml:5: `providers[0].namespaces` cannot hold `text.**` (config.value.invalid)
+      write a namespace (`text`), one with all below it (`text.*`), or all (`*`)
+    modrack.toml:6: `providers[1].subject` is missing (config.key.missing)
+      an entry of `[[providers]]` has `subject`, `credential_file` and `namespaces`
+    modrack.toml:6: `providers[1].credential_file` is missing (config.key.missing)
+      an entry of `[[providers]]` has `subject`, `credential_file` and `namespaces`
+    modrack.toml:6: `providers[1].namespaces` is missing (config.key.missing)
+      an entry of `[[providers]]` has `subject`, `credential_file` and `namespaces`
+    modrack.toml:7: `providers[1].subjekt` is no key of the configuration (config.key.unknown)
+      did you mean `providers[1].subject`?
+    modrack.toml:10: `providers[2].credential_file`: `<dir>/short.key` has fewer than 16 characters (config.credential.unreadable)
+      the file holds nothing but the credential and is readable by the host; `openssl rand -hex 32` makes a good one
+    modrack.toml:11: `providers[2].namespaces` names no namespace (config.value.invalid)
+      list what the provider may serve, e.g. `namespaces = ["text.*"]`
+    env MODRACK_PROVIDERS__0__SUBJECT: `MODRACK_PROVIDERS__0__SUBJECT` is no key of the configuration (config.key.unknown)
+      `[[providers]]` can only be set in the file
+    "#);
 }
 
 #[test]
@@ -217,7 +315,7 @@ fn two_entries_cannot_share_a_credential() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("ada.key"), "correct horse battery\n").unwrap();
     let error = load(dir.path(), &format!("{PROVIDERS}{PROVIDERS}"), &[], &[]).unwrap_err();
-    insta::assert_snapshot!(error.to_string(), @"");
+    insta::assert_snapshot!(error.to_string(), @"modrack.toml:9: `providers[1].credential_file` holds the credential of `ada` (config.value.conflict)");
 }
 
 #[test]

@@ -157,8 +157,9 @@ fn entry(reader: &mut Reader<'_>, prefix: &str) -> Option<ProviderGrant> {
     });
 
     let mut namespaces = Vec::new();
-    for text in reader.strings(namespaces_key) {
-        match NamespaceGrant::parse(&text) {
+    let patterns = reader.strings(namespaces_key);
+    for text in &patterns {
+        match NamespaceGrant::parse(text) {
             Some(grant) => namespaces.push(grant),
             None => {
                 let origin = reader.origin(namespaces_key);
@@ -168,7 +169,7 @@ fn entry(reader: &mut Reader<'_>, prefix: &str) -> Option<ProviderGrant> {
             }
         }
     }
-    if complete && namespaces.is_empty() {
+    if complete && patterns.is_empty() {
         let origin = reader.origin(namespaces_key);
         let message = format!("`{namespaces_key}` names no namespace");
         let hint = "list what the provider may serve, e.g. `namespaces = [\"text.*\"]`";

@@ -1,0 +1,246 @@
+//! The command line: commands, flags and their help. Does nothing with them.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anstream::ColorChoice;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Modrack runs typed modules written in any language
+#[derive(Debug, Parser)]
+#[command(name = "modrack", version, propagate_version = false, disable_help_subcommand = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print JSON, also for errors
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// When to use colour; `auto` also honours NO_COLOR
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    color: Colour,
+
+    /// The configuration file [env: MODRACK_CONFIG] [default: ./modrack.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Say more on stderr
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a host until SIGINT or SIGTERM
+    ///
+    /// Prints where it listens to stdout once it accepts connections, and its log to stderr. The first signal ends it
+    /// gracefully: calls that run are answered within `timeouts.drain_ms`. A second one ends it at once.
+    Serve(ServeFlags),
+    /// See, call and watch the modules of a host
+    Modules {
+        /// Where the host is: `http://127.0.0.1:7420` or `unix:/run/host.sock` [env: MODRACK_HOST] [default: as configured]
+        #[arg(long, global = true, value_name = "URL")]
+        host: Option<String>,
+        #[command(subcommand)]
+        command: ModulesCommand,
+    },
+    /// See and check the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Explain an error code, or list all of them
+    Errors {
+        /// The code, e.g. `registry.module.unknown`
+        code: Option<String>,
+    },
+    /// Print the completion script of a shell
+    ///
+    /// For example: modrack completions bash > ~/.local/share/bash-completion/completions/modrack
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeFlags {
+    /// TCP address of the gRPC surfaces; port 0 lets the system choose; '' for none
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Unix socket of the gRPC surfaces; '' for none
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<String>,
+    /// Where state and sockets live
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
+    /// Allow `--listen` to be an address that other machines can reach, without TLS
+    #[arg(long)]
+    pub(crate) insecure_listen: bool,
+    /// How a line of the log looks [possible values: auto, text, json]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// What is logged, e.g. `info` or `info,host=debug`
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log_filter: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModulesCommand {
+    /// List what is registered
+    List {
+        /// Only names that match; `*` stands for any run of characters, e.g. 'text.*'
+        #[arg(default_value = "", hide_default_value = true)]
+        pattern: String,
+    },
+    /// Show one module: types, providers, examples
+    Show {
+        /// Qualified name, e.g. `text.Uppercase`
+        name: String,
+    },
+    /// Call a module and print its output
+    ///
+    /// Each --arg gives one field of the input and is read by the field's declared type: text for String, base64 for
+    /// Bytes, JSON for all others. A module whose input is no record takes one --arg named `input`.
+    ///
+    /// A string is printed as it is, every other output as JSON; with --json, every output is JSON on one line.
+    Call(CallArgs),
+    /// Print what changes, beginning with what is there; ends with Ctrl-C
+    Watch {
+        /// Only names that match; `*` stands for any run of characters, e.g. 'text.*'
+        #[arg(default_value = "", hide_default_value = true)]
+        pattern: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    /// Qualified name, e.g. `text.Uppercase`
+    pub(crate) name: String,
+    /// One field of the input; `NAME=@FILE` reads the value from a file, `@-` from stdin, `@@…` is a text with one @
+    #[arg(long = "arg", short = 'a', value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) args: Vec<(String, String)>,
+    /// A file with the whole input as JSON; `-` reads stdin
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["args", "json_input"])]
+    pub(crate) input: Option<PathBuf>,
+    /// The whole input as JSON
+    #[arg(long, value_name = "JSON", conflicts_with = "args")]
+    pub(crate) json_input: Option<String>,
+    /// How long the call may take, e.g. `500ms`, `2s`, `5m`
+    #[arg(long, short, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every value in force and where it came from
+    Show,
+    /// Check the configuration and print all its faults
+    Check {
+        /// The file to check instead of the one that the host would read
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What `--color` says, before the arguments are read as a whole. Anything unknown is reported when they are.
+pub(crate) fn colour_of(raw: &[OsString]) -> ColorChoice {
+    let mut values =
+        raw.iter().zip(raw.iter().skip(1)).filter(|(flag, _)| *flag == "--color").map(|(_, value)| value.to_str());
+    let joined = raw.iter().filter_map(|arg| arg.to_str()?.strip_prefix("--color="));
+    match values.next().flatten().or_else(|| joined.last()) {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("write it as NAME=VALUE".into()),
+    }
+}
+
+/// A positive time with a unit, of at most a day.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => 1.0,
+        "s" => 1e3,
+        "m" => 6e4,
+        "h" => 3.6e6,
+        _ => return Err("write a number with `ms`, `s`, `m` or `h`".into()),
+    };
+    let ms = number.parse::<f64>().map_err(|error| error.to_string())? * unit_ms;
+    if (1.0..=8.64e7).contains(&ms) {
+        Ok(Duration::from_secs_f64(ms / 1e3))
+    } else {
+        Err("give at least `1ms` and at most `24h`".into())
+    }
+}
+
+impl ServeFlags {
+    /// The flags that were given: name, key of the configuration, value.
+    pub(crate) fn given(self) -> Vec<(&'static str, &'static str, String)> {
+        [
+            ("--listen", "listen", self.listen),
+            ("--socket", "socket", self.socket),
+            ("--data-dir", "data_dir", self.data_dir),
+            ("--insecure-listen", "insecure_listen", self.insecure_listen.then(|| "true".into())),
+            ("--log-format", "log.format", self.log_format),
+            ("--log-filter", "log.filter", self.log_filter),
+        ]
+        .into_iter()
+        .filter_map(|(flag, key, value)| Some((flag, key, value?)))
+        .collect()
+    }
+}
+
+/// How a client writes the address of a host that listens there. Nobody can connect to the unspecified address.
+pub(crate) fn url_of(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_defined() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_has_a_number_and_a_unit() {
+        for (text, ms) in [("500ms", Some(500)), ("1.5s", Some(1500)), ("2m", Some(120_000)), ("24h", Some(86_400_000))]
+        {
+            assert_eq!(duration(text).ok().map(|d| d.as_millis()), ms, "{text}");
+        }
+        for text in ["", "5", "0s", "-1s", "s", "25h", "2 s", "infs", "nanms"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_unspecified_address_is_reached_by_loopback() {
+        assert_eq!(url_of("0.0.0.0:7".parse().unwrap()), "http://127.0.0.1:7");
+        assert_eq!(url_of("[::]:7".parse().unwrap()), "http://[::1]:7");
+    }
+}

@@ -1,0 +1,32 @@
+//! The codes of failures that happen on this side of the wire. Those of the host are in `protocol`.
+
+use crate::exit::Exit;
+
+/// A stable code with what is always true of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LocalCode {
+    pub(crate) name: &'static str,
+    pub(crate) exit: Exit,
+    pub(crate) hint: &'static str,
+}
+
+macro_rules! codes {
+    ($($ident:ident = $name:literal, $exit:ident, $hint:literal;)*) => {
+        $(pub(crate) const $ident: LocalCode = LocalCode { name: $name, exit: Exit::$exit, hint: $hint };)*
+        /// All of them.
+        pub(crate) const ALL: &[LocalCode] = &[$($ident),*];
+    };
+}
+
+codes! {
+    USAGE = "cli.usage", Usage, "`modrack --help` shows the commands, `modrack <command> --help` their flags";
+    HOST_ADDRESS = "cli.host.address", Usage, "a host is named `http://127.0.0.1:7420` or `unix:/path/of/host.sock`";
+    HOST_UNREACHABLE = "cli.host.unreachable", Unavailable, "is `modrack serve` running there? --host or MODRACK_HOST says where it is";
+    INPUT_UNREADABLE = "cli.input.unreadable", Usage, "check the path; `-` reads stdin";
+    INPUT_MISSING = "cli.input.missing", Usage, "give the input with --arg NAME=VALUE, --input FILE or --json-input JSON";
+    ARGUMENT_UNKNOWN = "cli.argument.unknown", Usage, "`modrack modules show NAME` prints the input type";
+    ARGUMENT_INVALID = "cli.argument.invalid", Usage, "`modrack modules show NAME` prints the input type";
+    CODE_UNKNOWN = "cli.code.unknown", NotFound, "`modrack errors` lists the codes of the host, the configuration and this command; a module has its own";
+    SERVE_FAILED = "cli.serve.failed", Failed, "`modrack config show` prints where it listens";
+    OUTPUT_FAILED = "cli.output.failed", Failed, "check the terminal, pipe or disk that the output goes to";
+}

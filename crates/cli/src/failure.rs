@@ -1,0 +1,153 @@
+//! What a command failed with, and how that is told to people and to machines. Fails at nothing itself.
+
+use anstream::eprintln;
+use anstyle::{AnsiColor, Style};
+use host::config::ConfigError;
+use protocol::Error;
+use serde_json::{Map, Value};
+
+use crate::codes::{self, LocalCode};
+use crate::exit::Exit;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+/// One failure.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    code: String,
+    message: String,
+    hint: Option<String>,
+    retryable: bool,
+    /// Members of the JSON form beyond the common ones.
+    facts: Map<String, Value>,
+}
+
+impl Failure {
+    /// A failure on this side of the wire.
+    pub(crate) fn local(code: LocalCode, message: impl Into<String>) -> Self {
+        Self {
+            exit: code.exit,
+            code: code.name.into(),
+            message: message.into(),
+            hint: Some(code.hint.into()),
+            retryable: code.exit == Exit::Unavailable,
+            facts: Map::new(),
+        }
+    }
+
+    /// What clap found, in one line.
+    pub(crate) fn usage(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+        let line = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        Self::local(codes::USAGE, line.trim_start_matches("error: "))
+    }
+
+    /// Replaces the hint by a better one.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    fn json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("code".into(), self.code.clone().into());
+        object.insert("message".into(), self.message.clone().into());
+        if let Some(hint) = &self.hint {
+            object.insert("hint".into(), hint.clone().into());
+        }
+        object.insert("retryable".into(), self.retryable.into());
+        object.insert("exit".into(), (self.exit as u8).into());
+        object.extend(self.facts.clone());
+        serde_json::json!({ "error": object })
+    }
+}
+
+/// A failure that the host or a module answered.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut facts = Map::new();
+        if !error.details().is_empty() {
+            let details = error.details().iter().map(|(key, value)| (key.clone(), value.clone().into()));
+            facts.insert("details".into(), Value::Object(details.collect()));
+        }
+        facts.insert("category".into(), error.category().as_str().into());
+        facts.insert("origin".into(), error.origin().as_str().into());
+        if !error.trace_id().is_empty() {
+            facts.insert("trace_id".into(), error.trace_id().into());
+        }
+        Self {
+            exit: Exit::of(&error),
+            code: error.code().into(),
+            message: error.message().into(),
+            hint: protocol::codes::find(error.code()).map(|code| code.hint.into()),
+            retryable: error.retryable(),
+            facts,
+        }
+    }
+}
+
+/// At least one failure.
+#[derive(Debug)]
+pub(crate) struct Failures(Vec<Failure>);
+
+impl From<Failure> for Failures {
+    fn from(failure: Failure) -> Self {
+        Self(vec![failure])
+    }
+}
+
+impl From<Error> for Failures {
+    fn from(error: Error) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+impl From<ConfigError> for Failures {
+    fn from(error: ConfigError) -> Self {
+        let failure = |fault: host::config::Fault| Failure {
+            exit: Exit::Usage,
+            code: fault.code.as_str().into(),
+            message: format!("{}: {}", fault.origin, fault.message),
+            hint: Some(fault.hint),
+            retryable: false,
+            facts: Map::from_iter([
+                ("key".into(), fault.key.into()),
+                ("source".into(), fault.origin.to_string().into()),
+            ]),
+        };
+        Self(error.faults.into_iter().map(failure).collect())
+    }
+}
+
+impl Failures {
+    pub(crate) fn exit(&self) -> Exit {
+        self.0.first().map_or(Exit::Failed, |failure| failure.exit)
+    }
+
+    /// On stderr: two lines each for people, one JSON object a line for machines.
+    pub(crate) fn print(&self, json: bool) {
+        for failure in &self.0 {
+            if json {
+                eprintln!("{}", failure.json());
+                continue;
+            }
+            let Failure { message, code, hint, .. } = failure;
+            eprintln!("{RED}error:{RED:#} {} ({code})", printable(message));
+            if let Some(hint) = hint {
+                eprintln!("{CYAN}hint:{CYAN:#} {}", printable(hint));
+            }
+        }
+    }
+}
+
+/// Text of somebody else without what could steer a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,80 @@
+//! The `modrack` command: reads the command line, runs one command, turns its end into output and an exit code.
+//! Holds no logic of the host; everything but `serve` and the local commands is a gRPC call.
+// A command line's output is what it is for.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod args;
+mod client;
+mod codes;
+mod config;
+mod errors;
+mod exit;
+mod failure;
+mod modules;
+mod output;
+mod serve;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use crate::args::{Cli, Command, ConfigCommand, ModulesCommand};
+use crate::exit::Exit;
+use crate::failure::{Failure, Failures};
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    // A fault in the arguments has to be told in the form that they ask for, before they are read.
+    let raw: Vec<_> = std::env::args_os().collect();
+    let json = raw.iter().any(|arg| arg == "--json");
+    output::choose_colour(args::colour_of(&raw));
+
+    let matches = match Cli::command().after_long_help(exit::help()).try_get_matches_from(&raw) {
+        Ok(matches) => matches,
+        Err(error) if json && error.use_stderr() => {
+            Failures::from(Failure::usage(&error)).print(true);
+            return Exit::Usage.into();
+        }
+        Err(error) => {
+            // Help and version, and faults for people: clap words them well. A closed pipe is no fault of ours.
+            let _closed = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let cli = Cli::from_arg_matches(&matches).expect("the matches come from the same definition");
+    let output = Output::new(cli.json);
+    match run(cli, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failures) => {
+            failures.print(json);
+            failures.exit().into()
+        }
+    }
+}
+
+fn run(cli: Cli, output: &Output) -> Result<(), Failures> {
+    let Cli { config, verbose, command, .. } = cli;
+    match command {
+        Command::Serve(flags) => serve::run(config, flags, output),
+        Command::Modules { host, command } => {
+            let target = target::resolve(host, config)?;
+            client::block_on(async {
+                match command {
+                    ModulesCommand::List { pattern } => modules::list::run(&target, &pattern, output).await,
+                    ModulesCommand::Show { name } => modules::show::run(&target, &name, output).await,
+                    ModulesCommand::Call(call) => modules::call::run(&target, call, verbose, output).await,
+                    ModulesCommand::Watch { pattern } => modules::watch::run(&target, &pattern, output).await,
+                }
+            })?
+        }
+        Command::Config { command: ConfigCommand::Show } => config::show(config, output),
+        Command::Config { command: ConfigCommand::Check { file } } => config::check(file.or(config), output),
+        Command::Errors { code } => errors::run(code.as_deref(), output),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "modrack", &mut script);
+            output.bytes(&script)
+        }
+    }
+}

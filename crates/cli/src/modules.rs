@@ -1,0 +1,8 @@
+//! The commands about modules: one file each, with what they share. Each is a client of the host.
+
+pub(crate) mod call;
+mod input;
+pub(crate) mod list;
+pub(crate) mod show;
+mod view;
+pub(crate) mod watch;

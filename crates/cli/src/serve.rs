@@ -1,0 +1,112 @@
+//! `modrack serve`: configuration, log, signals, and what is printed when the host is ready. The host itself is `host::serve`.
+
+use std::error::Error as _;
+use std::io::{IsTerminal as _, stderr};
+use std::path::PathBuf;
+
+use host::Addresses;
+use host::config::{Config, Log, LogFormat, Sources};
+use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{ServeFlags, url_of};
+use crate::codes;
+use crate::failure::{Failure, Failures};
+use crate::output::Output;
+
+/// Exit codes of a process that a signal ended: 128 and the signal's number.
+const BY_SIGINT: i32 = 130;
+const BY_SIGTERM: i32 = 143;
+
+pub(crate) fn run(file: Option<PathBuf>, flags: ServeFlags, output: &Output) -> Result<(), Failures> {
+    let given = flags.given();
+    let sources =
+        given.into_iter().fold(Sources::of_process(file), |sources, (flag, key, value)| sources.flag(flag, key, value));
+    let config = Config::load(&sources)?.config;
+    start_log(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::local(codes::SERVE_FAILED, format!("the runtime cannot start: {error}")))?;
+    runtime.block_on(serve(config, output))
+}
+
+async fn serve(config: Config, output: &Output) -> Result<(), Failures> {
+    // Before the host is ready, so that no signal is lost.
+    let signals = Signals::new()
+        .map_err(|error| Failure::local(codes::SERVE_FAILED, format!("signals cannot be received: {error}")))?;
+    let (ready, addresses) = oneshot::channel();
+    let host = host::serve(config, signals.first(), ready);
+    let announce = async {
+        match addresses.await {
+            Ok(addresses) => announce(&addresses, output),
+            // The host ended before it was ready; its own end says why.
+            Err(_) => Ok(()),
+        }
+    };
+    let (served, announced) = tokio::join!(host, announce);
+    served.map_err(|error| {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Failure::local(codes::SERVE_FAILED, format!("{error}{cause}"))
+    })?;
+    announced
+}
+
+fn announce(addresses: &Addresses, output: &Output) -> Result<(), Failures> {
+    let url = addresses.listen.map(url_of);
+    let socket = addresses.socket.as_ref().map(|path| format!("unix:{}", path.display()));
+    let link = addresses.link.as_ref().map(|path| path.display().to_string());
+    if output.json {
+        return output.json_line(&json!({ "listen": url, "socket": socket, "link": link, "pid": std::process::id() }));
+    }
+    for address in url.iter().chain(&socket) {
+        output.line(&format!("listening on {address}"))?;
+    }
+    let best = url.or(socket).unwrap_or_default();
+    output.line(&format!("providers and clients find it with MODRACK_HOST={best}"))
+}
+
+fn start_log(log: &Log) {
+    let filter = EnvFilter::new(&log.filter);
+    let terminal = stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    match log.format {
+        LogFormat::Json => builder.json().init(),
+        LogFormat::Auto if !terminal => builder.json().init(),
+        LogFormat::Auto | LogFormat::Text => {
+            let colour = anstream::AutoStream::choice(&stderr()) != anstream::ColorChoice::Never;
+            builder.with_ansi(colour).init();
+        }
+    }
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => BY_SIGINT,
+            _ = self.terminate.recv() => BY_SIGTERM,
+        }
+    }
+
+    /// Completes with the first signal; the second one ends the process.
+    async fn first(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            let code = self.next().await;
+            tracing::warn!("ended at once by a second signal");
+            std::process::exit(code);
+        });
+    }
+}
