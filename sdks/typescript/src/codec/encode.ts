@@ -117,7 +117,7 @@ function encodeEntries(writer: Writer, map: ReadonlyMap<unknown, unknown>, key: 
   entries.forEach(({ name, value, head }, i) => {
     const before = entries[i - 1];
     try {
-      if (before !== undefined && before.head.equals(head)) {
+      if (before?.head.equals(head)) {
         throw new Fault("codec.duplicate_key", "a key occurs twice");
       }
       writer.reserve(head.length);

@@ -1,0 +1,34 @@
+// The public API of `@modrack/sdk`. Exports only; importing it has no effect.
+
+export {
+  type CallOptions,
+  Client,
+  type ClientOptions,
+  type EndpointInfo,
+  type ModuleEvent,
+  type ModuleInfo,
+  type WaitOptions,
+} from "./client.js";
+export { Codec } from "./codec/codec.js";
+export { type CType, checkType, type Field, formatType } from "./codec/ctype.js";
+export type { JsonValue } from "./codec/json.js";
+export { type AnyValue, Float, Variant, variant } from "./codec/native.js";
+export { parseType } from "./codec/parse.js";
+export type { Context } from "./context.js";
+export {
+  CATEGORIES,
+  type Category,
+  CodecError,
+  type ErrorFacts,
+  ModrackError,
+  ModuleError,
+  type ModuleErrorFacts,
+  type Origin,
+  SchemaError,
+} from "./errors.js";
+export type { Logger } from "./logger.js";
+export type { Handler, ModuleSpec } from "./module.js";
+export type { Plane } from "./provider/connection.js";
+export { Provider, type ProviderOptions } from "./provider/provider.js";
+export type { InputOf, OutputOf, Schema } from "./schema.js";
+export { type Accepted, type Fields, type Infer, type OptionType, type Type, t } from "./types.js";

@@ -1,0 +1,83 @@
+// Errors to and from `modrack.error.v1.Error` and the gRPC trailer. Invents codes only where the other side sent none.
+
+import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { AnySchema, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { type Metadata, type ServiceError, status } from "@grpc/grpc-js";
+
+import { CATEGORIES, type Category, ModrackError, type Origin } from "../errors.js";
+import { ErrorSchema, StatusDetailsSchema, type Error as WireError } from "../generated/modrack/error/v1/error.js";
+
+const TRAILER = "grpc-status-details-bin";
+
+/** In the order of `modrack.error.v1.Origin`; the first has the number 1. */
+const ORIGINS: readonly Origin[] = ["module", "core", "middleware", "upstream"];
+
+/** What a gRPC failure without our details means: who sent it does not speak the protocol, or nobody answered at all. */
+const BARE: ReadonlyMap<number, readonly [Category, string, boolean]> = new Map([
+  [status.UNAVAILABLE, ["UNAVAILABLE", "client.host.unreachable", true]],
+  [status.DEADLINE_EXCEEDED, ["DEADLINE_EXCEEDED", "client.deadline.exceeded", true]],
+  [status.CANCELLED, ["CANCELLED", "client.call.cancelled", false]],
+  [status.UNIMPLEMENTED, ["UNSUPPORTED", "client.method.unsupported", false]],
+  [status.RESOURCE_EXHAUSTED, ["RATE_LIMITED", "client.message.refused", false]],
+  [status.UNAUTHENTICATED, ["UNAUTHENTICATED", "client.unauthenticated", false]],
+  [status.PERMISSION_DENIED, ["PERMISSION_DENIED", "client.permission.denied", false]],
+  [status.INVALID_ARGUMENT, ["INVALID_ARGUMENT", "client.request.refused", false]],
+  [status.NOT_FOUND, ["NOT_FOUND", "client.target.unknown", false]],
+]);
+
+/** The envelope of an error. */
+export function errorToWire(error: ModrackError): MessageInitShape<typeof ErrorSchema> {
+  const details: Record<string, string> = {};
+  for (const [key, text] of Object.entries(error.details)) details[key.toWellFormed()] = String(text).toWellFormed();
+  return {
+    category: CATEGORIES.indexOf(error.category) + 1,
+    code: error.code.toWellFormed(),
+    message: error.message.toWellFormed(),
+    origin: ORIGINS.indexOf(error.origin) + 1,
+    retryable: error.retryable,
+    traceId: error.traceId,
+    retryAfterMs: Math.max(0, Math.round(error.retryAfterMs)),
+    details,
+  };
+}
+
+/** The error of an envelope; an unknown category is INTERNAL, an unknown origin core. */
+export function errorFromWire(error: WireError | undefined): ModrackError {
+  if (error === undefined) return new ModrackError("client.rpc.failed", "a failure without an error");
+  return new ModrackError(error.code, error.message, {
+    category: CATEGORIES[error.category - 1] ?? "INTERNAL",
+    origin: ORIGINS[error.origin - 1] ?? "core",
+    retryable: error.retryable,
+    traceId: error.traceId,
+    retryAfterMs: error.retryAfterMs,
+    details: error.details,
+  });
+}
+
+/** The error of a failed gRPC call: what the trailer says, else what the bare status means. Others pass as they are. */
+export function errorFromRpc(error: unknown): unknown {
+  if (!isServiceError(error)) return error;
+  const details = fromTrailer(error.metadata);
+  if (details !== undefined) return errorFromWire(details);
+  const [category, code, retryable] = BARE.get(error.code) ?? (["INTERNAL", "client.rpc.failed", false] as const);
+  const name = status[error.code] ?? String(error.code);
+  return new ModrackError(code, error.details || name, { category, retryable, details: { grpc: name }, cause: error });
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "code" in error && typeof error.code === "number" && "metadata" in error;
+}
+
+function fromTrailer(metadata: Metadata | undefined): WireError | undefined {
+  const [bytes] = metadata?.get(TRAILER) ?? [];
+  if (!(bytes instanceof Uint8Array)) return undefined;
+  try {
+    for (const detail of fromBinary(StatusDetailsSchema, bytes).details) {
+      const error = anyUnpack(create(AnySchema, detail), ErrorSchema);
+      if (error !== undefined) return error;
+    }
+  } catch {
+    // A trailer that is no `StatusDetails` comes from somebody else; the bare status says what there is to say.
+  }
+  return undefined;
+}

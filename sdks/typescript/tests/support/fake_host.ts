@@ -1,0 +1,309 @@
+// A host that says as much as the tests of this package need, over the real sockets. It keeps no rules of its own:
+// what it refuses, the test tells it to refuse.
+
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server as NetServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import * as grpc from "@grpc/grpc-js";
+
+import { ModrackError } from "../../src/errors.js";
+import { ErrorSchema, StatusDetailsSchema } from "../../src/generated/modrack/error/v1/error.js";
+import { HostDefinition, type HostHandlers } from "../../src/generated/modrack/host/v1/host.js";
+import {
+  type ExecuteRequestSchema,
+  type ExecuteResponse,
+  ModuleExecutorClient,
+} from "../../src/generated/modrack/provider/v1/execution.js";
+import {
+  type AttachRequest,
+  AttachRequestSchema,
+  AttachResponseSchema,
+  type HostFrameSchema,
+  type ProviderFrame,
+} from "../../src/generated/modrack/provider/v1/frames.js";
+import {
+  type Command,
+  DataPlane,
+  ModuleRegistryDefinition,
+  type ModuleRegistryHandlers,
+  type RegisterRequest,
+} from "../../src/generated/modrack/provider/v1/registry.js";
+import { errorToWire } from "../../src/wire/errors.js";
+
+type HostFrame = MessageInitShape<typeof HostFrameSchema>;
+type Execute = MessageInitShape<typeof ExecuteRequestSchema>;
+
+/** How the fake behaves; may be changed while it runs. */
+export interface Behaviour {
+  /** Whether the registration answer names the link. */
+  link: boolean;
+  /** Whether `Attach` is served. */
+  attach: boolean;
+  /** Refuses the next registrations with these, one after the other. */
+  refusals: ModrackError[];
+  /** Goes out with the next heartbeat's answer. */
+  commands: Command[];
+  /** Whether heartbeats and registrations know the sessions that were. */
+  forgets: boolean;
+  heartbeatIntervalMs: number;
+  maxMessageBytes: number;
+  /** Answers `GetModule`, `Call` and the like. */
+  host: Partial<HostHandlers>;
+}
+
+/** One attached or linked provider. */
+export class Peer {
+  readonly received: ProviderFrame[] = [];
+  readonly messages: number[] = [];
+  #calls = new Map<bigint, (response: ExecuteResponse) => void>();
+  #waiting: (() => void)[] = [];
+  #next = 1n;
+  closed = false;
+
+  constructor(
+    readonly plane: "link" | "attach",
+    readonly send: (frames: HostFrame[]) => void,
+    readonly raw: (bytes: Uint8Array) => void,
+    readonly end: () => void,
+  ) {}
+
+  execute(request: Execute): { callId: bigint; response: Promise<ExecuteResponse> } {
+    const callId = this.#next;
+    this.#next += 1n;
+    const response = new Promise<ExecuteResponse>((resolve) => this.#calls.set(callId, resolve));
+    this.send([{ callId, frame: { case: "execute", value: request } }]);
+    return { callId, response };
+  }
+
+  receive(message: AttachRequest): void {
+    this.messages.push(message.frames.length);
+    for (const frame of message.frames) {
+      this.received.push(frame);
+      if (frame.frame.case === "result") this.#calls.get(frame.callId)?.(frame.frame.value);
+    }
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** The first frame of this kind, when it has come. */
+  async frame(kind: ProviderFrame["frame"]["case"]): Promise<ProviderFrame> {
+    for (;;) {
+      const found = this.received.find(({ frame }) => frame.case === kind);
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+}
+
+export class FakeHost {
+  readonly behaviour: Behaviour = {
+    link: true,
+    attach: true,
+    refusals: [],
+    commands: [],
+    forgets: false,
+    heartbeatIntervalMs: 50,
+    maxMessageBytes: 4 << 20,
+    host: {},
+  };
+  readonly registrations: RegisterRequest[] = [];
+  readonly heartbeats: string[] = [];
+  readonly unregistered: string[] = [];
+  readonly peers: Peer[] = [];
+  #folder = mkdtempSync(join(tmpdir(), "modrack-"));
+  #server = new grpc.Server();
+  #link: NetServer = createServer((socket) => this.#linked(socket));
+  #sockets = new Set<Socket>();
+  #port = 0;
+  #session = 0;
+  #waiting: (() => void)[] = [];
+
+  static async start(port = 0): Promise<FakeHost> {
+    const host = new FakeHost();
+    host.#link.listen(host.linkPath);
+    await once(host.#link, "listening");
+    host.#server.addService(ModuleRegistryDefinition, host.#registry());
+    host.#server.addService(HostDefinition, host.#host());
+    host.#port = await new Promise<number>((resolve, reject) => {
+      host.#server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) =>
+        error === null ? resolve(bound) : reject(error),
+      );
+    });
+    return host;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get linkPath(): string {
+    return join(this.#folder, "link.sock");
+  }
+
+  /** Waits until something is true; looked at whenever the host hears of something. */
+  async until(isTrue: () => boolean): Promise<void> {
+    while (!isTrue()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The n-th connection that was welcomed, from 0. */
+  async peer(n = 0): Promise<Peer> {
+    await this.until(() => this.peers.length > n);
+    return this.peers[n] as Peer;
+  }
+
+  /** Calls a module over the unary plane. */
+  executor(): ModuleExecutorClient {
+    const url = this.registrations.at(-1)?.serviceUrl ?? "";
+    return new ModuleExecutorClient(url.replace("http://", ""), grpc.credentials.createInsecure());
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#link.close();
+    this.#server.forceShutdown();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #heard(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  #registry(): ModuleRegistryHandlers {
+    return {
+      register: ({ request }, reply) => {
+        this.registrations.push(request);
+        const refusal = this.behaviour.refusals.shift();
+        if (refusal !== undefined) reply(statusOf(refusal));
+        else reply(null, this.#welcome(request));
+        this.#heard();
+      },
+      heartbeat: ({ request }, reply) => {
+        this.heartbeats.push(request.sessionToken);
+        if (this.behaviour.forgets) reply(statusOf(unknownSession()));
+        else reply(null, { leaseMs: 1000, commands: this.behaviour.commands.splice(0) });
+        this.#heard();
+      },
+      unregister: ({ request }, reply) => {
+        this.unregistered.push(request.sessionToken);
+        reply(null, { inFlight: 0 });
+        this.#heard();
+      },
+      attach: (stream) => {
+        if (!this.behaviour.attach) {
+          stream.emit("error", { code: grpc.status.UNIMPLEMENTED, details: "no attach here" });
+          return;
+        }
+        const peer = new Peer(
+          "attach",
+          (frames) => stream.write({ frames }),
+          () => undefined,
+          () => stream.end(),
+        );
+        stream.on("data", (message: AttachRequest) => this.#receive(peer, message));
+        stream.on("end", () => {
+          this.#left(peer);
+          stream.end();
+        });
+        stream.on("cancelled", () => this.#left(peer));
+      },
+    };
+  }
+
+  #welcome(request: RegisterRequest) {
+    const continues = request.sessionToken !== "";
+    if (!continues) this.#session += 1;
+    const number = continues ? request.sessionToken.replace("token-", "") : String(this.#session);
+    const link = this.behaviour.link && request.planes.includes(DataPlane.LINK);
+    return {
+      results: request.modules.map(({ name }) => ({ name, accepted: true, revision: 1n })),
+      sessionId: `session-${number}`,
+      sessionToken: `token-${number}`,
+      leaseMs: 1000,
+      heartbeatIntervalMs: this.behaviour.heartbeatIntervalMs,
+      ...(link ? { link: { address: { case: "unixPath" as const, value: this.linkPath } } } : {}),
+      protocolVersion: 1,
+      maxMessageBytes: this.behaviour.maxMessageBytes,
+      attachTimeoutMs: 1000,
+    };
+  }
+
+  #linked(socket: Socket): void {
+    this.#sockets.add(socket);
+    const raw = (bytes: Uint8Array): void => {
+      socket.write(bytes);
+    };
+    const send = (frames: HostFrame[]): void => {
+      const bytes = toBinary(AttachResponseSchema, create(AttachResponseSchema, { frames }));
+      const prefix = Buffer.alloc(4);
+      prefix.writeUInt32BE(bytes.length);
+      raw(Buffer.concat([prefix, bytes]));
+    };
+    const peer = new Peer("link", send, raw, () => socket.destroy());
+    let buffer = Buffer.alloc(0);
+    socket.on("data", (chunk: Buffer) => {
+      buffer = Buffer.concat([buffer, chunk]);
+      while (buffer.length >= 4 && buffer.length >= 4 + buffer.readUInt32BE(0)) {
+        const end = 4 + buffer.readUInt32BE(0);
+        this.#receive(peer, fromBinary(AttachRequestSchema, buffer.subarray(4, end)));
+        buffer = buffer.subarray(end);
+      }
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => this.#left(peer));
+  }
+
+  #receive(peer: Peer, message: AttachRequest): void {
+    peer.receive(message);
+    const [first] = message.frames;
+    if (first?.frame.case === "hello") {
+      const sessionId = first.frame.value.sessionToken.replace("token", "session");
+      peer.send([{ frame: { case: "welcome", value: { sessionId } } }]);
+      this.peers.push(peer);
+    }
+    this.#heard();
+  }
+
+  #left(peer: Peer): void {
+    peer.closed = true;
+    this.#heard();
+  }
+
+  #host(): HostHandlers {
+    const missing = { code: grpc.status.UNIMPLEMENTED, details: "the test does not say" };
+    return {
+      listModules: (call, reply) => this.behaviour.host.listModules?.(call, reply) ?? undefined,
+      getModule: (call, reply) => this.behaviour.host.getModule?.(call, reply) ?? undefined,
+      call: (call, reply) =>
+        this.behaviour.host.call === undefined ? reply(missing) : this.behaviour.host.call(call, reply),
+      watch: (stream) => this.behaviour.host.watch?.(stream) ?? undefined,
+    };
+  }
+}
+
+export function unknownSession(): ModrackError {
+  return new ModrackError("registry.session.unknown", "the session is not known", { category: "NOT_FOUND" });
+}
+
+/** An error as a gRPC status with its trailer. */
+export function statusOf(error: ModrackError): grpc.ServiceError {
+  const packed = anyPack(ErrorSchema, create(ErrorSchema, errorToWire(error)));
+  const details = toBinary(
+    StatusDetailsSchema,
+    create(StatusDetailsSchema, { code: grpc.status.FAILED_PRECONDITION, message: error.message, details: [packed] }),
+  );
+  const metadata = new grpc.Metadata();
+  metadata.set("grpc-status-details-bin", Buffer.from(details));
+  return Object.assign(new Error(error.message), {
+    code: grpc.status.FAILED_PRECONDITION,
+    details: error.message,
+    metadata,
+  });
+}
