@@ -96,7 +96,7 @@ struct EdgeKind {
 /// Checks all edges of the workspace.
 pub(super) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let shell = &workspace.shell;
-    let json = cmd!(shell, "cargo metadata --format-version 1").quiet().ignore_stderr().read()?;
+    let json = cmd!(shell, "cargo metadata --quiet --format-version 1").quiet().read()?;
     let metadata: Metadata = serde_json::from_str(&json).context("cargo's metadata is not as expected")?;
     Ok(findings(&metadata))
 }
