@@ -208,6 +208,7 @@ class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
         try:
             while True:
                 size = int.from_bytes(await reader.readexactly(4), "big")
+                assert size <= self.max_message_bytes
                 message = frames_pb.AttachRequest.FromString(await reader.readexactly(size))
                 connection.take(message)
                 if message.frames[0].WhichOneof("frame") == "hello":

@@ -92,7 +92,7 @@ def modules(provider: Provider, seen: Log) -> None:
         return "a text"  # type: ignore[return-value]
 
     @provider.module
-    def Big(size: int) -> bytes:
+    async def Big(size: int) -> bytes:
         return bytes(size)
 
 
@@ -222,8 +222,12 @@ async def test_what_is_answered_together_travels_together() -> None:
 async def test_an_output_above_the_limit_is_an_error_and_many_below_it_are_several_messages() -> None:
     async with FakeHost() as host, serving(host):
         assert (await host.call("Big", size=2 << 20)).code == "module.output_too_large"
-        outputs = await asyncio.gather(*(host.call("Big", size=400_000) for _ in range(6)))
-        assert [len(output) for output in outputs] == [400_000] * 6
+        before = host.connection.messages
+        data = host.codecs("Big")[0].encode({"size": 400_000})
+        requests = [execution_pb.ExecuteRequest(module_name="Big", input_data=data) for _ in range(6)]
+        _, last = await host.send_execute(*requests)
+        assert len((await asyncio.wait_for(last, WAIT)).output_data) == 400_005
+        assert host.connection.messages == before + 3
 
 
 async def test_a_ping_is_answered_with_its_number(plane: str) -> None:

@@ -7,6 +7,7 @@ was. When the module has been replaced since, it is fetched again and the call s
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -21,7 +22,7 @@ from modrack._types import CType
 from modrack._wire_errors import from_rpc
 from modrack._wire_types import from_schema
 from modrack.codec import Codec
-from modrack.errors import ModrackError
+from modrack.errors import DeadlineExceeded, ModrackError
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds that a wait takes at most where the caller says nothing."""
@@ -130,7 +131,7 @@ class Client:
         token = ""
         while True:
             request = pb.ListModulesRequest(pattern=pattern, page_token=token)
-            with _translated():
+            with _translated(timeout or self._timeout):
                 page = self._stub.ListModules(request, timeout=timeout or self._timeout)
             found.extend(map(_module_info, page.modules))
             token = page.next_page_token
@@ -139,7 +140,7 @@ class Client:
 
     def get_module(self, name: str, *, timeout: float | None = None) -> ModuleInfo:
         """One module. Raises `NotFound` when it is not registered."""
-        with _translated():
+        with _translated(timeout or self._timeout):
             answer = self._stub.GetModule(pb.GetModuleRequest(name=name), timeout=timeout or self._timeout)
         return _module_info(answer.module)
 
@@ -150,21 +151,21 @@ class Client:
         """
         stream: Any = self._stub.Watch(pb.WatchRequest(pattern=pattern), timeout=timeout)
         try:
-            with _translated():
+            with _translated(timeout):
                 for event in stream:
                     yield _module_event(event)
         finally:
             stream.cancel()
 
     def _fetch(self, name: str) -> _Known:
-        with _translated():
+        with _translated(self._timeout):
             answer = self._stub.GetModule(pb.GetModuleRequest(name=name), timeout=self._timeout)
         known = self._known[name] = _known(answer.module)
         return known
 
     def _call(self, name: str, known: _Known, value: Any, timeout: float | None, idempotency_key: str) -> Any:
         request = _call_request(name, known, value, idempotency_key)
-        with _translated():
+        with _translated(timeout or self._timeout):
             answer = self._stub.Call(request, timeout=timeout or self._timeout)
         return known.output.decode(answer.output_data)
 
@@ -220,7 +221,7 @@ class AsyncClient:
         token = ""
         while True:
             request = pb.ListModulesRequest(pattern=pattern, page_token=token)
-            with _translated():
+            with _translated(timeout or self._timeout):
                 page = await self._stub.ListModules(request, timeout=timeout or self._timeout)
             found.extend(map(_module_info, page.modules))
             token = page.next_page_token
@@ -229,7 +230,7 @@ class AsyncClient:
 
     async def get_module(self, name: str, *, timeout: float | None = None) -> ModuleInfo:
         """One module. Raises `NotFound` when it is not registered."""
-        with _translated():
+        with _translated(timeout or self._timeout):
             answer = await self._stub.GetModule(pb.GetModuleRequest(name=name), timeout=timeout or self._timeout)
         return _module_info(answer.module)
 
@@ -237,31 +238,36 @@ class AsyncClient:
         """The present modules, then each change; see `Client.watch`."""
         stream: Any = self._stub.Watch(pb.WatchRequest(pattern=pattern), timeout=timeout)
         try:
-            with _translated():
+            with _translated(timeout):
                 async for event in stream:
                     yield _module_event(event)
         finally:
             stream.cancel()
 
     async def _fetch(self, name: str) -> _Known:
-        with _translated():
+        with _translated(self._timeout):
             answer = await self._stub.GetModule(pb.GetModuleRequest(name=name), timeout=self._timeout)
         known = self._known[name] = _known(answer.module)
         return known
 
     async def _call(self, name: str, known: _Known, value: Any, timeout: float | None, idempotency_key: str) -> Any:
         request = _call_request(name, known, value, idempotency_key)
-        with _translated():
+        with _translated(timeout or self._timeout):
             answer = await self._stub.Call(request, timeout=timeout or self._timeout)
         return known.output.decode(answer.output_data)
 
 
 @contextlib.contextmanager
-def _translated() -> Generator[None]:
+def _translated(timeout: float | None) -> Generator[None]:
+    began = time.monotonic()
     try:
         yield
-    except grpc.RpcError as error:
-        raise from_rpc(error) from None
+    except grpc.RpcError as failure:
+        error = from_rpc(failure)
+        # A server that enforces the same deadline may be a moment faster, and gRPC stacks call that a cancellation.
+        if error.code == "client.call.cancelled" and timeout is not None and time.monotonic() - began >= timeout:
+            error = DeadlineExceeded("client.deadline.exceeded", f"no answer in {timeout:g} s", retryable=True)
+        raise error from None
 
 
 def _known(module: pb.Module) -> _Known:
