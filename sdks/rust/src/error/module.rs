@@ -138,10 +138,15 @@ impl<E: StdError + Send + Sync + 'static> From<E> for ModuleError {
     }
 }
 
-/// `core::num::error::ParseIntError` → `ParseIntError`
-fn short_name(path: &str) -> &str {
+/// `core::num::error::ParseIntError` → `ParseIntError`, and `std::io::error::Error` → `io::Error`, since `Error` says nothing.
+fn short_name(path: &str) -> String {
     let plain = path.split('<').next().unwrap_or(path);
-    plain.rsplit("::").next().unwrap_or(plain)
+    let mut segments = plain.rsplit("::");
+    let name = segments.next().unwrap_or(plain);
+    match segments.find(|segment| *segment != "error") {
+        Some(owner) if name == "Error" => format!("{owner}::{name}"),
+        _ => name.to_owned(),
+    }
 }
 
 impl fmt::Display for ModuleError {
@@ -157,5 +162,30 @@ impl fmt::Debug for ModuleError {
             Some(causes) => write!(f, "\ncaused by: {causes}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ordinary_error_is_named_by_its_type() {
+        let message = |error: ModuleError| error.message().to_owned();
+        assert_eq!(message("x".parse::<i64>().unwrap_err().into()), "ParseIntError: invalid digit found in string");
+        assert_eq!(message(std::io::Error::other("boom").into()), "io::Error: boom");
+        assert_eq!(message(ModuleError::failed("as it is")), "as it is");
+    }
+
+    #[test]
+    fn causes_are_kept_outermost_first() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] std::fmt::Error);
+        let causes = ModuleError::from(Outer(std::fmt::Error)).causes().unwrap();
+        let lines: Vec<_> = causes.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("outer ("));
+        assert_eq!(ModuleError::new(Category::NotFound, "a.b", "c").causes(), None);
     }
 }

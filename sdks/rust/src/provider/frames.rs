@@ -26,14 +26,14 @@ const OUTBOX: usize = 1024;
 const MAX_BATCH: usize = 512;
 /// What a frame and a message add to an answer, at most.
 const OVERHEAD: usize = 64;
-/// How long a closing connection may take to send what is answered.
+/// How long a closing connection may take to send what is answered and to see the host's end of it.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection that carries frames.
 pub(crate) struct Framed {
     shared: Arc<Shared>,
-    _reader: Task<()>,
-    writer: JoinHandle<()>,
+    reader: Task<()>,
+    writer: Task<()>,
 }
 
 /// What the reader and the calls of a connection share.
@@ -58,7 +58,7 @@ pub(crate) struct Batches {
 
 impl Framed {
     pub(crate) fn new(shared: Arc<Shared>, reader: JoinHandle<()>, writer: JoinHandle<()>) -> Self {
-        Self { shared, _reader: Task(reader), writer }
+        Self { shared, reader: Task(reader), writer: Task(writer) }
     }
 
     /// Says that no new calls are taken. What runs will still be answered.
@@ -69,8 +69,14 @@ impl Framed {
     /// Sends what is answered, cancels the rest, and closes.
     pub(crate) async fn close(mut self) {
         self.shared.end();
-        if tokio::time::timeout(FLUSH_TIMEOUT, &mut self.writer).await.is_err() {
-            self.writer.abort();
+        let finished = async {
+            // The writer ends its direction; the host, having read everything, ends the other. To leave before that can
+            // throw away what is still on its way. That a task was aborted or panicked is no reason to stay.
+            drop((&mut self.writer.0).await);
+            drop((&mut self.reader.0).await);
+        };
+        if tokio::time::timeout(FLUSH_TIMEOUT, finished).await.is_err() {
+            tracing::debug!("the host did not end the connection within {FLUSH_TIMEOUT:?}");
         }
     }
 }

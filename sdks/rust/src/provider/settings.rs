@@ -133,9 +133,10 @@ fn no_host(namespace: &str, modules: &Table) -> Error {
         modules.values().map(|module| format!("  {namespace}.{}", super::signature(module))).collect();
     lines.sort();
     let message = format!(
-        "this is a Modrack provider of the namespace `{namespace}`; it has no host to serve\n{}\n\
-         start a host with `modrack serve`, then set MODRACK_HOST, e.g. MODRACK_HOST=http://127.0.0.1:7420",
+        "this is a Modrack provider of the namespace `{namespace}`, with the modules\n{}\n\
+         set MODRACK_HOST to the address of a host, e.g. http://127.0.0.1:7420",
         lines.join("\n")
     );
     Error::new(Category::FailedPrecondition, "provider.host.unset", message)
+        .with_hint("`modrack serve` starts a host")
 }

@@ -247,14 +247,18 @@ where
             }
         }
     });
-    // The test drops its wire to close the connection.
-    while let Some(message) = outgoing.recv().await {
-        match message {
-            Outgoing::Message(message) => write_message(&mut write, &message).await,
-            Outgoing::Raw(bytes) => write.write_all(&bytes).await.unwrap(),
+    let mut reader = crate::provider::Task(reader);
+    loop {
+        tokio::select! {
+            message = outgoing.recv() => match message {
+                Some(Outgoing::Message(message)) => write_message(&mut write, &message).await,
+                Some(Outgoing::Raw(bytes)) => write.write_all(&bytes).await.unwrap(),
+                // The test drops its wire to close the connection.
+                None => return,
+            },
+            _ = &mut reader.0 => return,
         }
     }
-    reader.abort();
 }
 
 async fn read_message(read: &mut (impl AsyncRead + Unpin)) -> Option<AttachRequest> {
