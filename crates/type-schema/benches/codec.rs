@@ -9,7 +9,8 @@ fn main() {
 
 /// A record of 10 KiB as modules have them: 100 texts of some 85 bytes and 50 numbers.
 fn texts() -> (CType, CValue) {
-    let texts = (0..100).map(|i| (format!("text_{i:03}"), CType::String, CValue::String("lorem ipsum dolor ".repeat(5)[..85].into())));
+    let texts = (0..100)
+        .map(|i| (format!("text_{i:03}"), CType::String, CValue::String("lorem ipsum dolor ".repeat(5)[..85].into())));
     let numbers = (0..50).map(|i| (format!("number_{i:02}"), CType::Int, CValue::Int(i * 12_345)));
     let fields: Vec<_> = texts.chain(numbers).collect();
     let ctype = CType::record(fields.iter().map(|(name, ctype, _)| (name.clone(), ctype.clone())));
@@ -53,7 +54,9 @@ fn transcode_into_a_union(bencher: Bencher<'_, '_>, name: &str) {
     let (schema, bytes, _) = case(name);
     let to = Schema::new(CType::union([CType::Int, schema.ctype().clone()])).expect("a legal type");
     let transcoder = Transcoder::new(&schema, &to).expect("a variant is a subtype");
-    bencher.counter(BytesCount::from(bytes.len())).bench(|| transcoder.transcode(black_box(&bytes)).map(|moved| moved.len()));
+    bencher
+        .counter(BytesCount::from(bytes.len()))
+        .bench(|| transcoder.transcode(black_box(&bytes)).map(|moved| moved.len()));
 }
 
 #[divan::bench(args = CASES)]

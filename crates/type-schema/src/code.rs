@@ -176,7 +176,9 @@ impl TypeCode {
             TypeCode::UnionDuplicate => "the variant occurs twice",
             TypeCode::OptionNested => "an option stands directly in an option",
             TypeCode::FieldDuplicate => "the field name occurs twice",
-            TypeCode::FieldName => "a field name is a letter or `_`, then letters, digits, `_` or `-`, at most 128 bytes",
+            TypeCode::FieldName => {
+                "a field name is a letter or `_`, then letters, digits, `_` or `-`, at most 128 bytes"
+            }
             TypeCode::MapKey => "a map key is String, Int or Bool",
             TypeCode::Depth => "more than 64 constructors stand above this one",
             TypeCode::Size => "the type has more than 10000 nodes",

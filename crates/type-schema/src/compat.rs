@@ -132,7 +132,9 @@ impl Diff<'_> {
             _ if old == new => {}
             (CType::List(old), CType::List(new)) => self.compare(path + "[]", old, new),
             (CType::Option(old), CType::Option(new)) => self.compare(path + "?", old, new),
-            (CType::Map(old_key, old), CType::Map(new_key, new)) if old_key == new_key => self.compare(path + "{}", old, new),
+            (CType::Map(old_key, old), CType::Map(new_key, new)) if old_key == new_key => {
+                self.compare(path + "{}", old, new)
+            }
             (CType::Record(old), CType::Record(new)) => self.records(path, old, new),
             (CType::Union(old_variants), CType::Union(new_variants)) => {
                 self.unions(path, (old, old_variants), (new, new_variants));
@@ -262,7 +264,9 @@ impl fmt::Display for What {
             What::FieldsReordered => f.write_str("fields reordered"),
             What::VariantAdded(ctype) => write!(f, "variant {ctype} added"),
             What::VariantRemoved(ctype) => write!(f, "variant {ctype} removed"),
-            What::VariantMoved { variant, from, to } => write!(f, "variant {variant} moved from position {from} to {to}"),
+            What::VariantMoved { variant, from, to } => {
+                write!(f, "variant {variant} moved from position {from} to {to}")
+            }
             What::Changed { from, to } => write!(f, "changed from {from} to {to}"),
         }
     }

@@ -204,6 +204,14 @@ impl Record {
         self.fields.iter().find(|field| field.name == name).map(|field| &field.ctype)
     }
 
+    /// The type of the field of that name, which is probably at position `guess`.
+    pub(crate) fn get_near(&self, name: &str, guess: usize) -> Option<&CType> {
+        match self.fields.get(guess) {
+            Some(field) if field.name == name => Some(&field.ctype),
+            _ => self.get(name),
+        }
+    }
+
     /// The fields in ascending byte order of their names: the order of the bytes.
     pub fn sorted(&self) -> Vec<&Field> {
         let mut fields: Vec<&Field> = self.fields.iter().collect();

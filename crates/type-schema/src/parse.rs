@@ -159,10 +159,13 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// How far a refusal looks ahead for the exact path, in characters: enough for any type that a person writes.
+const LOOK_AHEAD: usize = 16 * 1024;
+
 /// Whether a `|` stands after the first primary of `text`, outside all of its brackets.
 fn bar_follows(text: &str) -> bool {
     let mut open = 0_usize;
-    for c in text.chars() {
+    for c in text.chars().take(LOOK_AHEAD) {
         match c {
             '<' | '{' | '(' => open += 1,
             '>' | '}' | ')' | ',' if open == 0 => return false,

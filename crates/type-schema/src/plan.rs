@@ -1,8 +1,6 @@
 //! Types compiled for the bytes: what to read for a source type, and what to write for a target type that it is a subtype
 //! of. A plan from a type to itself is what validation and canonical form need. Touches no bytes but those of constants.
 
-use std::collections::{HashMap, HashSet};
-
 use crate::{
     ctype::{CType, KeyType, Record},
     writer::Writer,
@@ -124,26 +122,27 @@ pub(crate) fn between(from: &CType, to: &CType) -> Option<Plan> {
         (CType::Bytes, CType::Bytes | CType::Any) => Plan::Bytes,
         (CType::List(from), CType::List(to)) => Plan::List(Box::new(between(from, to)?)),
         (CType::List(from), CType::Any) => Plan::List(Box::new(between(from, to)?)),
-        (CType::Map(key, from), CType::Map(to_key, to)) if key == to_key => Plan::Map(*key, Box::new(between(from, to)?)),
+        (CType::Map(key, from), CType::Map(to_key, to)) if key == to_key => {
+            Plan::Map(*key, Box::new(between(from, to)?))
+        }
         (CType::Map(key, from), CType::Any) => Plan::Map(*key, Box::new(between(from, to)?)),
         (CType::Record(from), CType::Record(to)) => {
-            let names: HashSet<&str> = from.fields.iter().map(|field| field.name.as_str()).collect();
-            if to.fields.iter().any(|field| !field.ctype.is_option() && !names.contains(field.name.as_str())) {
+            let mut fields = to.fields.iter().enumerate();
+            if fields.any(|(i, field)| !field.ctype.is_option() && from.get_near(&field.name, i).is_none()) {
                 return None;
             }
-            let targets: HashMap<&str, &CType> = to.fields.iter().map(|field| (field.name.as_str(), &field.ctype)).collect();
-            Plan::Record(record(from, KeyOrder::Name, |name| targets.get(name).copied())?)
+            Plan::Record(record(from, KeyOrder::Name, |name, i| to.get_near(name, i))?)
         }
-        (CType::Record(from), CType::Any) => Plan::Record(record(from, KeyOrder::Encoded, |_| Some(&CType::Any))?),
+        (CType::Record(from), CType::Any) => Plan::Record(record(from, KeyOrder::Encoded, |_, _| Some(&CType::Any))?),
         _ => return None,
     })
 }
 
-fn record<'t>(from: &Record, order: KeyOrder, target: impl Fn(&str) -> Option<&'t CType>) -> Option<RecordPlan> {
+fn record<'t>(from: &Record, order: KeyOrder, target: impl Fn(&str, usize) -> Option<&'t CType>) -> Option<RecordPlan> {
     let mut fields = Vec::new();
-    for field in from.sorted() {
+    for (i, field) in from.sorted().into_iter().enumerate() {
         let optional = field.ctype.is_option();
-        let (fate, plan) = match target(&field.name) {
+        let (fate, plan) = match target(&field.name, i) {
             None => (Fate::Drop, identity(&field.ctype)),
             Some(to) => {
                 let plan = between(&field.ctype, to)?;
@@ -199,7 +198,11 @@ impl FieldPlan {
     fn keeps_layout(&self) -> bool {
         match &self.fate {
             Fate::Drop => false,
-            Fate::Keep { omit_nil } => *omit_nil == self.optional && self.plan.keeps_layout(),
+            Fate::Keep { omit_nil } => {
+                // What is no option can still be nil if it is an Any.
+                let drops_nil = *omit_nil && !self.optional && matches!(self.plan, Plan::Any);
+                !drops_nil && self.plan.keeps_layout()
+            }
         }
     }
 }

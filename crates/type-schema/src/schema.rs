@@ -112,7 +112,11 @@ impl Transcoder {
     /// # Errors
     /// Those of [`Schema::validate`] for the source.
     pub fn transcode<'b>(&self, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, DecodeError> {
-        if self.keeps_layout { borrow_or_write(&self.plan, bytes) } else { Ok(Cow::Owned(transcode(&self.plan, bytes)?)) }
+        if self.keeps_layout {
+            borrow_or_write(&self.plan, bytes)
+        } else {
+            Ok(Cow::Owned(transcode(&self.plan, bytes)?))
+        }
     }
 }
 

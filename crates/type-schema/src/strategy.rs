@@ -170,9 +170,8 @@ fn any_value() -> BoxedStrategy<CValue> {
         bytes().prop_map(CValue::Bytes),
     ];
     leaf.prop_recursive(3, 12, 3, |part| {
-        let map = (key_type(), part.clone()).prop_flat_map(move |(kind, v)| {
-            collection::btree_map(key(kind), Just(v), 0..3).prop_map(CValue::Map)
-        });
+        let map = (key_type(), part.clone())
+            .prop_flat_map(move |(kind, v)| collection::btree_map(key(kind), Just(v), 0..3).prop_map(CValue::Map));
         prop_oneof![collection::vec(part, 0..3).prop_map(CValue::List), map]
     })
     .boxed()

@@ -1,6 +1,10 @@
 //! Which values may stand where another type is expected, and why not. Says nothing about bytes: `plan` carries it out.
 
-use crate::{ctype::at, ctype::CType, path::{self, Trail}};
+use crate::{
+    ctype::CType,
+    ctype::at,
+    path::{self, Trail},
+};
 
 /// Why one type is no subtype of another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,70 +49,94 @@ const TYPE_SHOWN: usize = 120;
 /// # Errors
 /// The first difference, in the order of the fields and variants.
 pub fn is_subtype(sub: &CType, sup: &CType) -> Result<(), Mismatch> {
-    compare(sub, sup).map_err(|difference| Mismatch { path: difference.trail.render(), reason: difference.reason })
+    if fits(sub, sup) {
+        return Ok(());
+    }
+    let difference = explain(sub, sup);
+    Err(Mismatch { path: difference.trail.render(), reason: difference.reason })
 }
 
-#[derive(Debug)]
 struct Difference {
     trail: Trail,
     reason: Reason,
 }
 
-fn compare(sub: &CType, sup: &CType) -> Result<(), Box<Difference>> {
+/// At most one look at each pair of a node of `sub` and one of `sup`.
+fn fits(sub: &CType, sup: &CType) -> bool {
     match (sub, sup) {
-        (_, CType::Any) => Ok(()),
-        (CType::Union(variants), _) => variants
-            .iter()
-            .enumerate()
-            .try_for_each(|(i, variant)| compare(variant, sup).map_err(|d| inside(d, path::variant(i)))),
-        (_, CType::Union(variants)) => {
-            if variants.iter().any(|variant| compare(sub, variant).is_ok()) {
-                return Ok(());
-            }
-            // A single variant of this kind is the one that was meant.
-            let mut alike = variants.iter().filter(|variant| std::mem::discriminant(*variant) == std::mem::discriminant(sub));
-            match (alike.next(), alike.next()) {
-                (Some(variant), None) => compare(sub, variant),
-                _ => Err(differ(sub, sup)),
-            }
-        }
-        (CType::Option(sub), CType::Option(sup)) => compare(sub, sup).map_err(|d| inside(d, "?".to_owned())),
-        (_, CType::Option(sup)) => compare(sub, sup),
-        (CType::List(sub), CType::List(sup)) => compare(sub, sup).map_err(|d| inside(d, "[]".to_owned())),
-        (CType::Map(sub_key, _), CType::Map(sup_key, _)) if sub_key != sup_key => {
-            Err(inside(differ(&sub_key.ctype(), &sup_key.ctype()), "{key}".to_owned()))
-        }
-        (CType::Map(_, sub), CType::Map(_, sup)) => compare(sub, sup).map_err(|d| inside(d, "{}".to_owned())),
+        (_, CType::Any) => true,
+        (CType::Union(variants), _) => variants.iter().all(|variant| fits(variant, sup)),
+        (_, CType::Union(variants)) => variants.iter().any(|variant| fits(sub, variant)),
+        (CType::Option(sub), CType::Option(sup)) => fits(sub, sup),
+        (_, CType::Option(sup)) => fits(sub, sup),
+        (CType::List(sub), CType::List(sup)) => fits(sub, sup),
+        (CType::Map(sub_key, sub), CType::Map(sup_key, sup)) => sub_key == sup_key && fits(sub, sup),
         (CType::Record(sub), CType::Record(sup)) => {
-            let by_name: std::collections::HashMap<&str, &CType> =
-                sub.fields.iter().map(|field| (field.name.as_str(), &field.ctype)).collect();
-            sup.fields.iter().try_for_each(|field| {
-                let compared = match by_name.get(field.name.as_str()) {
-                    // A None is absent, which no other type can show.
-                    Some(sub) if sub.is_option() && !field.ctype.is_option() => Err(differ(sub, &field.ctype)),
-                    Some(sub) => compare(sub, &field.ctype),
-                    None if field.ctype.is_option() => Ok(()),
-                    None => Err(Box::new(Difference {
-                        trail: Trail::default(),
-                        reason: Reason::Missing { expected: shorten(&field.ctype) },
-                    })),
-                };
-                compared.map_err(|d| inside(d, path::field(&field.name)))
+            sup.fields.iter().enumerate().all(|(i, field)| match sub.get_near(&field.name, i) {
+                Some(sub) => field_fits(sub, &field.ctype),
+                None => field.ctype.is_option(),
             })
         }
-        _ if sub == sup => Ok(()),
-        _ => Err(differ(sub, sup)),
+        _ => sub == sup,
     }
 }
 
-fn inside(mut difference: Box<Difference>, step: String) -> Box<Difference> {
+/// A None is absent, which a field of no other type can be.
+fn field_fits(sub: &CType, sup: &CType) -> bool {
+    (sup.is_option() || !sub.is_option()) && fits(sub, sup)
+}
+
+/// Why `sub` does not fit `sup`, which is so.
+fn explain(sub: &CType, sup: &CType) -> Difference {
+    match (sub, sup) {
+        (CType::Union(variants), _) => match variants.iter().enumerate().find(|(_, variant)| !fits(variant, sup)) {
+            Some((i, variant)) => inside(explain(variant, sup), path::variant(i)),
+            None => differ(sub, sup),
+        },
+        (_, CType::Union(variants)) => {
+            // A single variant of this kind is the one that was meant.
+            let alike = |variant: &&CType| std::mem::discriminant(*variant) == std::mem::discriminant(sub);
+            let mut alike = variants.iter().filter(alike);
+            match (alike.next(), alike.next()) {
+                (Some(variant), None) => explain(sub, variant),
+                _ => differ(sub, sup),
+            }
+        }
+        (CType::Option(sub), CType::Option(sup)) => inside(explain(sub, sup), "?".to_owned()),
+        (_, CType::Option(inner)) if !sub.is_option() => explain(sub, inner),
+        (CType::List(sub), CType::List(sup)) => inside(explain(sub, sup), "[]".to_owned()),
+        (CType::Map(sub_key, _), CType::Map(sup_key, _)) if sub_key != sup_key => {
+            inside(differ(&sub_key.ctype(), &sup_key.ctype()), "{key}".to_owned())
+        }
+        (CType::Map(_, sub), CType::Map(_, sup)) => inside(explain(sub, sup), "{}".to_owned()),
+        (CType::Record(sub_record), CType::Record(sup_record)) => {
+            let fault = sup_record.fields.iter().enumerate().find_map(|(i, field)| {
+                let difference = match sub_record.get_near(&field.name, i) {
+                    Some(sub) if field_fits(sub, &field.ctype) => return None,
+                    Some(sub) if sub.is_option() && !field.ctype.is_option() => differ(sub, &field.ctype),
+                    Some(sub) => explain(sub, &field.ctype),
+                    None if field.ctype.is_option() => return None,
+                    None => Difference {
+                        trail: Trail::default(),
+                        reason: Reason::Missing { expected: shorten(&field.ctype) },
+                    },
+                };
+                Some(inside(difference, path::field(&field.name)))
+            });
+            fault.unwrap_or_else(|| differ(sub, sup))
+        }
+        _ => differ(sub, sup),
+    }
+}
+
+fn inside(mut difference: Difference, step: String) -> Difference {
     difference.trail.push(step);
     difference
 }
 
-fn differ(sub: &CType, sup: &CType) -> Box<Difference> {
+fn differ(sub: &CType, sup: &CType) -> Difference {
     let reason = Reason::Type { expected: shorten(sup), found: shorten(sub) };
-    Box::new(Difference { trail: Trail::default(), reason })
+    Difference { trail: Trail::default(), reason }
 }
 
 /// The text of a type, cut where it is long.

@@ -1,4 +1,6 @@
 //! The validator allocates nothing for canonical bytes, and little for hostile ones. Alone in its process: it counts every allocation.
+// Helpers of tests are tests too.
+#![allow(clippy::unwrap_used)]
 // Counting needs an allocator of one's own, and that trait is unsafe.
 #![allow(unsafe_code)]
 
@@ -52,13 +54,26 @@ fn big() -> (Schema, Vec<u8>) {
     let text = "{title: String, tags: List<String>, scores: Map<String, Float>, rows: List<{id: Int, name: Option<String>, kind: Int | String}>, rest: Any, raw: Bytes}";
     let ctype = CType::parse(text).unwrap();
     let row = |i: i64| {
-        let kind = if i % 2 == 0 { CValue::variant(0, CValue::Int(i)) } else { CValue::variant(1, CValue::String("odd".into())) };
-        CValue::record([("id", CValue::Int(i * 1000)), ("name", CValue::some(CValue::String(format!("row {i}")))), ("kind", kind)])
+        let kind = if i % 2 == 0 {
+            CValue::variant(0, CValue::Int(i))
+        } else {
+            CValue::variant(1, CValue::String("odd".into()))
+        };
+        CValue::record([
+            ("id", CValue::Int(i * 1000)),
+            ("name", CValue::some(CValue::String(format!("row {i}")))),
+            ("kind", kind),
+        ])
     };
     let value = CValue::record([
         ("title", CValue::String("a title, long enough to matter".repeat(20))),
         ("tags", CValue::List((0..40).map(|i| CValue::String(format!("tag {i}"))).collect())),
-        ("scores", CValue::Map((0..100).map(|i| (type_schema::Key::String(format!("score {i}")), CValue::Float(0.5))).collect())),
+        (
+            "scores",
+            CValue::Map(
+                (0..100).map(|i| (type_schema::Key::String(format!("score {i}")), CValue::Float(0.5))).collect(),
+            ),
+        ),
         ("rows", CValue::List((0..120).map(row).collect())),
         ("rest", CValue::List((0..200).map(CValue::Int).collect())),
         ("raw", CValue::Bytes(vec![7; 4000])),

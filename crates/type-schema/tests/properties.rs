@@ -1,4 +1,6 @@
 //! Properties of drawn types and values.
+// Helpers of tests are tests too.
+#![allow(clippy::unwrap_used)]
 
 #[path = "support/loose.rs"]
 mod loose;
@@ -9,7 +11,8 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use type_schema::{
-    CType, CValue, Code, Effect, Layout, Schema, Signature, Transcoder, compatibility, decode, encode, from_json, is_subtype, parse_json,
+    CType, CValue, Code, Effect, Layout, Schema, Signature, Transcoder, compatibility, decode, encode, from_json,
+    is_subtype, parse_json,
     strategy::{ctype, supertype, typed_value, value},
     to_json,
 };
@@ -211,13 +214,49 @@ proptest! {
 /// Types that meet in many ways. Names of options differ from those of other fields: see the exception below.
 fn universe() -> Vec<CType> {
     let texts = [
-        "Int", "String", "Float", "Any", "Option<Int>", "Option<Any>", "Option<String>", "List<Int>", "List<Option<Int>>", "List<Any>",
-        "Int | String", "String | Int", "Int | String | Float", "Option<Int> | String", "Option<Int | String>",
-        "Option<Int | String> | Float", "Any | Int", "List<Int> | Int", "List<Int | String>", "Map<String, Int>",
-        "Map<Int, Int>", "Map<String, Any>", "Map<String, Int | String>", "{}", "{a: Int}", "{a: Any}", "{a: Int | String}", "{a: Int, b: Int}",
-        "{b: Int}", "{a: Int, x: Option<Int>}", "{x: Option<Int>}", "{z: Option<Any>}", "{x: Option<Int>, y: Option<String>}",
-        "{a: Int} | {b: Int}", "{a: Int} | Int", "Option<{a: Int}>", "List<{a: Int}>", "List<{a: Int, b: Int}>", "{} | Int",
-        "{r: {a: Int, b: Int}}", "{r: {a: Int}}", "{r: {a: Int} | Int}", "{r: {}}",
+        "Int",
+        "String",
+        "Float",
+        "Any",
+        "Option<Int>",
+        "Option<Any>",
+        "Option<String>",
+        "List<Int>",
+        "List<Option<Int>>",
+        "List<Any>",
+        "Int | String",
+        "String | Int",
+        "Int | String | Float",
+        "Option<Int> | String",
+        "Option<Int | String>",
+        "Option<Int | String> | Float",
+        "Any | Int",
+        "List<Int> | Int",
+        "List<Int | String>",
+        "Map<String, Int>",
+        "Map<Int, Int>",
+        "Map<String, Any>",
+        "Map<String, Int | String>",
+        "{}",
+        "{a: Int}",
+        "{a: Any}",
+        "{a: Int | String}",
+        "{a: Int, b: Int}",
+        "{b: Int}",
+        "{a: Int, x: Option<Int>}",
+        "{x: Option<Int>}",
+        "{z: Option<Any>}",
+        "{x: Option<Int>, y: Option<String>}",
+        "{a: Int} | {b: Int}",
+        "{a: Int} | Int",
+        "Option<{a: Int}>",
+        "List<{a: Int}>",
+        "List<{a: Int, b: Int}>",
+        "{} | Int",
+        "{r: {a: Int, b: Int}}",
+        "{r: {a: Int}}",
+        "{r: {a: Int} | Int}",
+        "{r: {}}",
     ];
     texts.into_iter().map(|text| CType::parse(text).unwrap()).collect()
 }
@@ -258,7 +297,8 @@ fn drawn_chains_are_transitive() {
 
 #[test]
 fn a_forgotten_field_does_not_come_back_as_another_option() {
-    let [sub, mid, sup] = ["{a: Int, b: Int}", "{a: Int}", "{a: Int, b: Option<String>}"].map(|text| CType::parse(text).unwrap());
+    let [sub, mid, sup] =
+        ["{a: Int, b: Int}", "{a: Int}", "{a: Int, b: Option<String>}"].map(|text| CType::parse(text).unwrap());
     assert_eq!(is_subtype(&sub, &mid), Ok(()));
     assert_eq!(is_subtype(&mid, &sup), Ok(()));
     assert_eq!(is_subtype(&sub, &sup).unwrap_err().to_string(), "`.b`: expected String, found Int");

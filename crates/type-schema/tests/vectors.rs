@@ -1,4 +1,6 @@
 //! Reads every case of `tests/vectors` and asserts every member of it.
+// Helpers of tests are tests too.
+#![allow(clippy::unwrap_used)]
 
 use std::{collections::HashSet, fs, path::PathBuf};
 
@@ -43,7 +45,9 @@ fn files() -> Vec<(String, Vec<Case>)> {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let json = parse_json_text(&fs::read_to_string(&path).unwrap()).unwrap_or_else(|e| panic!("{name}: {e}"));
         let cases: Vec<Value> = serde_json::from_value(json).unwrap();
-        let cases = cases.into_iter().map(|case| serde_json::from_value(case.clone()).unwrap_or_else(|e| panic!("{name}: {e}: {case}")));
+        let cases = cases
+            .into_iter()
+            .map(|case| serde_json::from_value(case.clone()).unwrap_or_else(|e| panic!("{name}: {e}: {case}")));
         let cases = cases.collect();
         (name, cases)
     };
@@ -62,7 +66,9 @@ fn hex(bytes: &[u8]) -> String {
 /// Equal as JSON: the numbers `3` and `3.0` are one.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64().unwrap().to_bits() == b.as_f64().unwrap().to_bits(),
+        (Value::Number(a), Value::Number(b)) => {
+            a == b || a.as_f64().unwrap().to_bits() == b.as_f64().unwrap().to_bits()
+        }
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Value::Object(a), Value::Object(b)) => {
             a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
@@ -111,7 +117,10 @@ impl Checks {
         if let Some(json) = &case.json {
             self.value(&what, case, &ctype, json);
         } else {
-            assert!(case.msgpack.is_none() && case.decodes_from.is_empty() && case.json_from.is_empty(), "{what}: needs `json`");
+            assert!(
+                case.msgpack.is_none() && case.decodes_from.is_empty() && case.json_from.is_empty(),
+                "{what}: needs `json`"
+            );
         }
         if let Some(refused) = &case.refuse_msgpack {
             let found = decode(&bytes(refused), &ctype).map(|v| format!("{v:?}"));

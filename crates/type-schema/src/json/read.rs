@@ -131,11 +131,7 @@ fn list(items: &[Value], item: impl Fn(&Value) -> Read) -> Read {
     Ok(CValue::List(items))
 }
 
-fn entries(
-    pairs: &[Value],
-    key: impl Fn(&Value) -> Result<Key, Box<Refusal>>,
-    value: impl Fn(&Value) -> Read,
-) -> Read {
+fn entries(pairs: &[Value], key: impl Fn(&Value) -> Result<Key, Box<Refusal>>, value: impl Fn(&Value) -> Read) -> Read {
     let mut entries = BTreeMap::new();
     for (i, pair) in pairs.iter().enumerate() {
         let at_pair = |r: Box<Refusal>| r.inside(path::index(i));
@@ -236,7 +232,9 @@ fn marked(members: &Map<String, Value>, depth: usize) -> Read {
             let depth = deeper(depth)?;
             let map = entries(pairs, any_key, |json| any(json, depth))?;
             match &map {
-                CValue::Map(entries) if entries.keys().any(|key| Some(key.kind()) != first_kind(entries)) => Err(mismatch()),
+                CValue::Map(entries) if entries.keys().any(|key| Some(key.kind()) != first_kind(entries)) => {
+                    Err(mismatch())
+                }
                 _ => Ok(map),
             }
         }
