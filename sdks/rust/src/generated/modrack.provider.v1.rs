@@ -1708,7 +1708,7 @@ pub mod module_lifecycle_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Called by the host once after registration and before the first call, with configuration for these modules only.
+        /// Called by whoever configures the provider, before its first call: configuration for these modules only.
         pub async fn initialize(
             &mut self,
             request: impl tonic::IntoRequest<super::InitializeRequest>,
@@ -1807,7 +1807,7 @@ pub mod module_lifecycle_server {
             tonic::Response<super::DescribeResponse>,
             tonic::Status,
         >;
-        /// Called by the host once after registration and before the first call, with configuration for these modules only.
+        /// Called by whoever configures the provider, before its first call: configuration for these modules only.
         async fn initialize(
             &self,
             request: tonic::Request<super::InitializeRequest>,

@@ -97,7 +97,7 @@ export const ModuleLifecycle: codegen.GenService<{
     input: typeof DescribeRequestSchema;
     output: typeof DescribeResponseSchema;
   };
-  /** Called by the host once after registration and before the first call, with configuration for these modules only. */
+  /** Called by whoever configures the provider, before its first call: configuration for these modules only. */
   initialize: {
     methodKind: "unary";
     input: typeof InitializeRequestSchema;
@@ -141,7 +141,7 @@ export const ModuleLifecycleDefinition = {
 export type ModuleLifecycleHandlers = {
   /** Called by the host or an operator at any time: what is served here. Cheap, without side effects. */
   describe: grpc.handleUnaryCall<DescribeRequest, pb.MessageInitShape<typeof DescribeResponseSchema>>;
-  /** Called by the host once after registration and before the first call, with configuration for these modules only. */
+  /** Called by whoever configures the provider, before its first call: configuration for these modules only. */
   initialize: grpc.handleUnaryCall<InitializeRequest, pb.MessageInitShape<typeof InitializeResponseSchema>>;
   /** Called by the host before it stops routing for good: refuse new calls, finish what runs. */
   drain: grpc.handleUnaryCall<DrainRequest, pb.MessageInitShape<typeof DrainResponseSchema>>;
@@ -156,7 +156,7 @@ export class ModuleLifecycleClient extends grpc.Client {
     return rpc.unary(this, ModuleLifecycleDefinition.describe, request, options);
   }
 
-  /** Called by the host once after registration and before the first call, with configuration for these modules only. */
+  /** Called by whoever configures the provider, before its first call: configuration for these modules only. */
   initialize(request: pb.MessageInitShape<typeof InitializeRequestSchema>, options: rpc.CallOptions = {}): Promise<InitializeResponse> {
     return rpc.unary(this, ModuleLifecycleDefinition.initialize, request, options);
   }
