@@ -38,7 +38,7 @@ class ModuleLifecycleStub:
             request_serializer=_provider_v1_lifecycle_pb.InitializeRequest.SerializeToString,
             response_deserializer=_provider_v1_lifecycle_pb.InitializeResponse.FromString,
         )
-        """Called by the host once after registration and before the first call, with configuration for these modules only."""
+        """Called by whoever configures the provider, before its first call: configuration for these modules only."""
         self.Drain: grpc.UnaryUnaryMultiCallable[
             _provider_v1_lifecycle_pb.DrainRequest,
             _provider_v1_lifecycle_pb.DrainResponse,
@@ -80,7 +80,7 @@ class ModuleLifecycleAsyncStub:
             request_serializer=_provider_v1_lifecycle_pb.InitializeRequest.SerializeToString,
             response_deserializer=_provider_v1_lifecycle_pb.InitializeResponse.FromString,
         )
-        """Called by the host once after registration and before the first call, with configuration for these modules only."""
+        """Called by whoever configures the provider, before its first call: configuration for these modules only."""
         self.Drain: grpc.aio.UnaryUnaryMultiCallable[
             _provider_v1_lifecycle_pb.DrainRequest,
             _provider_v1_lifecycle_pb.DrainResponse,
@@ -117,7 +117,7 @@ class ModuleLifecycleServicer:
         request: _provider_v1_lifecycle_pb.InitializeRequest,
         context: grpc.ServicerContext,
     ) -> _provider_v1_lifecycle_pb.InitializeResponse:
-        """Called by the host once after registration and before the first call, with configuration for these modules only."""
+        """Called by whoever configures the provider, before its first call: configuration for these modules only."""
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "`Initialize` is not implemented")
 
     def Drain(
@@ -153,7 +153,7 @@ class ModuleLifecycleAsyncServicer:
         request: _provider_v1_lifecycle_pb.InitializeRequest,
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> _provider_v1_lifecycle_pb.InitializeResponse:
-        """Called by the host once after registration and before the first call, with configuration for these modules only."""
+        """Called by whoever configures the provider, before its first call: configuration for these modules only."""
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`Initialize` is not implemented")
 
     async def Drain(
