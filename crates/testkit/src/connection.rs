@@ -1,14 +1,16 @@
 //! The provider's end of a link or attach connection, frame by frame or byte by byte. Answers nothing by itself.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::io;
 use std::path::Path;
 
+use bytes::{Buf as _, Bytes, BytesMut};
 use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Request, Status, Streaming};
@@ -31,7 +33,7 @@ pub struct Connection {
 
 #[derive(Debug)]
 enum Wire {
-    Link(UnixStream),
+    Link { stream: UnixStream, unread: BytesMut },
     Attach { to_host: Option<mpsc::Sender<Vec<u8>>>, from_host: FromHost },
 }
 
@@ -56,7 +58,7 @@ impl Connection {
     pub(crate) async fn link(path: &Path) -> Self {
         let stream = within("a connection to the link", UnixStream::connect(path)).await;
         let stream = stream.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Self { wire: Wire::Link(stream), waiting: VecDeque::new() }
+        Self { wire: Wire::Link { stream, unread: BytesMut::new() }, waiting: VecDeque::new() }
     }
 
     pub(crate) fn attach(client: &Client) -> Self {
@@ -94,7 +96,7 @@ impl Connection {
     /// When the connection is closed.
     pub async fn send_message(&mut self, message: Vec<u8>) -> io::Result<()> {
         match &mut self.wire {
-            Wire::Link(_) => {
+            Wire::Link { .. } => {
                 let length = u32::try_from(message.len()).expect("a message is below 4 GiB");
                 let mut bytes = length.to_be_bytes().to_vec();
                 bytes.extend(message);
@@ -116,7 +118,7 @@ impl Connection {
     /// On an attach stream, which has no such thing.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.wire {
-            Wire::Link(stream) => within("room on the socket", stream.write_all(bytes)).await,
+            Wire::Link { stream, .. } => within("room on the socket", stream.write_all(bytes)).await,
             Wire::Attach { .. } => panic!("an attach stream takes messages only"),
         }
     }
@@ -124,7 +126,7 @@ impl Connection {
     /// Sends no more; what comes from the host can still be read.
     pub async fn finish_sending(&mut self) {
         match &mut self.wire {
-            Wire::Link(stream) => stream.shutdown().await.expect("the socket is open"),
+            Wire::Link { stream, .. } => stream.shutdown().await.expect("the socket is open"),
             Wire::Attach { to_host, .. } => *to_host = None,
         }
     }
@@ -160,6 +162,35 @@ impl Connection {
         }
     }
 
+    /// Answers pings, and calls as `script` says, until the host closes the connection.
+    pub async fn serve<F>(mut self, script: impl Fn(pb::ExecuteRequest) -> F)
+    where
+        F: Future<Output = Bytes> + Send + 'static,
+    {
+        let mut running = JoinSet::new();
+        loop {
+            tokio::select! {
+                message = self.wire.read() => {
+                    let Ok(Some(message)) = message else { return };
+                    let message = pb::AttachResponse::decode(message.as_slice()).expect("the host sends messages");
+                    for frame in message.frames {
+                        match frame.frame {
+                            Some(Frame::Execute(request)) => {
+                                let answer = script(request);
+                                running.spawn(async move { frames::output(frame.call_id, answer.await) });
+                            }
+                            Some(Frame::Ping(ping)) if self.send([frames::pong(ping.number)]).await.is_err() => return,
+                            _ => {}
+                        }
+                    }
+                }
+                Some(answer) = running.join_next() => {
+                    if self.send([answer.expect("a script does not panic")]).await.is_err() { return }
+                }
+            }
+        }
+    }
+
     /// Reads until the host closes the connection, and gives the coded error that it told first.
     ///
     /// # Panics
@@ -187,7 +218,7 @@ impl Connection {
 impl Wire {
     async fn read(&mut self) -> Result<Option<Vec<u8>>, Status> {
         match self {
-            Self::Link(stream) => Ok(read_link(stream).await),
+            Self::Link { stream, unread } => Ok(read_link(stream, unread).await),
             Self::Attach { from_host, .. } => {
                 if let FromHost::Opening(opening) = from_host {
                     *from_host = match opening.await.expect("the stream is opened") {
@@ -206,10 +237,19 @@ impl Wire {
 }
 
 /// One message; none when the socket is closed or reset, for a host that refuses bytes may leave some unread.
-async fn read_link(stream: &mut UnixStream) -> Option<Vec<u8>> {
-    let mut length = [0; LENGTH_BYTES];
-    stream.read_exact(&mut length).await.ok()?;
-    let mut message = vec![0; u32::from_be_bytes(length) as usize];
-    stream.read_exact(&mut message).await.ok()?;
-    Some(message)
+/// Loses nothing when it is cancelled.
+async fn read_link(stream: &mut UnixStream, unread: &mut BytesMut) -> Option<Vec<u8>> {
+    loop {
+        if let Some(length) = unread.first_chunk::<LENGTH_BYTES>() {
+            let length = u32::from_be_bytes(*length) as usize;
+            if unread.len() >= LENGTH_BYTES + length {
+                unread.advance(LENGTH_BYTES);
+                return Some(unread.split_to(length).to_vec());
+            }
+        }
+        match stream.read_buf(unread).await {
+            Ok(0) | Err(_) => return None,
+            Ok(_) => {}
+        }
+    }
 }

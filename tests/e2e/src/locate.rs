@@ -1,0 +1,44 @@
+//! Where the programs are that the tests start. Builds none of them.
+
+use std::path::{Path, PathBuf};
+
+/// A program or file that a test needs.
+///
+/// # Panics
+/// When it is missing, with the command that makes it.
+fn existing(path: PathBuf, make: &str) -> PathBuf {
+    assert!(path.exists(), "{} is missing; make it with `{make}`", path.display());
+    path
+}
+
+/// The root of the tree.
+pub(crate) fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |path| root().join(path)).join("debug")
+}
+
+/// The `modrack` binary.
+#[must_use]
+pub fn program() -> PathBuf {
+    existing(target().join("modrack"), "cargo build -p cli")
+}
+
+pub(crate) fn rust_fixture() -> PathBuf {
+    existing(target().join("examples/fixture"), "cargo build -p modrack --example fixture")
+}
+
+pub(crate) fn python() -> PathBuf {
+    existing(root().join(".venv/bin/python"), "cargo xtask setup")
+}
+
+pub(crate) fn python_fixture() -> PathBuf {
+    existing(root().join("tests/fixtures/python/provider.py"), "git checkout")
+}
+
+pub(crate) fn typescript_fixture() -> PathBuf {
+    existing(root().join("sdks/typescript/dist/index.js"), "cargo xtask setup");
+    existing(root().join("tests/fixtures/typescript/fixture.mjs"), "git checkout")
+}

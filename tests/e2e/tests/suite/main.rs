@@ -1,0 +1,21 @@
+//! The whole path with real processes. `docs/testing.md` says how it is run.
+
+#[macro_use]
+mod matrix;
+
+mod bad_answers;
+mod bad_bytes;
+mod bad_calls;
+mod bad_connections;
+mod bad_registrations;
+mod calls;
+mod command_line;
+mod ends_of_a_call;
+mod failures;
+mod groups;
+mod leases;
+mod losses;
+mod others;
+mod replacing;
+mod stopping;
+mod surface;
