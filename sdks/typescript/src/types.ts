@@ -47,7 +47,7 @@ export class OptionType<out T, out A = T, out K extends Kind = Kind> extends Typ
 export type Fields = Readonly<Record<string, Type<unknown>>>;
 
 /** The values of a type as they come in. */
-export type Infer<X> = X extends Type<infer T> ? T : X extends Fields ? InferFields<X> : never;
+export type Infer<X> = X extends Type<infer T, unknown> ? T : X extends Fields ? InferFields<X> : never;
 
 /** The values that are accepted for a type where they go out. */
 export type Accepted<X> = X extends Type<unknown, infer A> ? A : X extends Fields ? AcceptedFields<X> : never;

@@ -34,7 +34,7 @@ function make(options: ProviderOptions = {}): Provider {
   });
   provider = new Provider("test", {
     host: host.url,
-    graceMs: 500,
+    graceMs: 5000,
     logger: { debug: log, info: log, warn: log, error: log },
     ...options,
   })

@@ -139,7 +139,7 @@ export class Provider {
       this.#logger.info(`${name}: leaving; once more ends the process at once`);
       for (const again of ["SIGTERM", "SIGINT"]) {
         process.removeListener(again, onSignal);
-        process.once(again, () => process.exit(128 + number));
+        process.once(again, (_, second: number) => process.exit(128 + second));
       }
       this.#session.stop();
     };

@@ -13,17 +13,18 @@ const TRAILER = "grpc-status-details-bin";
 const ORIGINS: readonly Origin[] = ["module", "core", "middleware", "upstream"];
 
 /** What a gRPC failure without our details means: who sent it does not speak the protocol, or nobody answered at all. */
-const BARE: ReadonlyMap<number, readonly [Category, string, boolean]> = new Map([
-  [status.UNAVAILABLE, ["UNAVAILABLE", "client.host.unreachable", true]],
-  [status.DEADLINE_EXCEEDED, ["DEADLINE_EXCEEDED", "client.deadline.exceeded", true]],
-  [status.CANCELLED, ["CANCELLED", "client.call.cancelled", false]],
-  [status.UNIMPLEMENTED, ["UNSUPPORTED", "client.method.unsupported", false]],
-  [status.RESOURCE_EXHAUSTED, ["RATE_LIMITED", "client.message.refused", false]],
-  [status.UNAUTHENTICATED, ["UNAUTHENTICATED", "client.unauthenticated", false]],
-  [status.PERMISSION_DENIED, ["PERMISSION_DENIED", "client.permission.denied", false]],
-  [status.INVALID_ARGUMENT, ["INVALID_ARGUMENT", "client.request.refused", false]],
-  [status.NOT_FOUND, ["NOT_FOUND", "client.target.unknown", false]],
-]);
+const BARE: ReadonlyMap<number, readonly [category: Category, code: string, retryable: boolean, message?: string]> =
+  new Map([
+    [status.UNAVAILABLE, ["UNAVAILABLE", "client.host.unreachable", true]],
+    [status.DEADLINE_EXCEEDED, ["DEADLINE_EXCEEDED", "client.deadline.exceeded", true, "no answer came in time"]],
+    [status.CANCELLED, ["CANCELLED", "client.call.cancelled", false, "the call is cancelled"]],
+    [status.UNIMPLEMENTED, ["UNSUPPORTED", "client.method.unsupported", false]],
+    [status.RESOURCE_EXHAUSTED, ["RATE_LIMITED", "client.message.refused", false]],
+    [status.UNAUTHENTICATED, ["UNAUTHENTICATED", "client.unauthenticated", false]],
+    [status.PERMISSION_DENIED, ["PERMISSION_DENIED", "client.permission.denied", false]],
+    [status.INVALID_ARGUMENT, ["INVALID_ARGUMENT", "client.request.refused", false]],
+    [status.NOT_FOUND, ["NOT_FOUND", "client.target.unknown", false]],
+  ]);
 
 /** The envelope of an error. */
 export function errorToWire(error: ModrackError): MessageInitShape<typeof ErrorSchema> {
@@ -59,9 +60,11 @@ export function errorFromRpc(error: unknown): unknown {
   if (!isServiceError(error)) return error;
   const details = fromTrailer(error.metadata);
   if (details !== undefined) return errorFromWire(details);
-  const [category, code, retryable] = BARE.get(error.code) ?? (["INTERNAL", "client.rpc.failed", false] as const);
+  const bare = BARE.get(error.code) ?? (["INTERNAL", "client.rpc.failed", false] as const);
+  const [category, code, retryable, message] = bare;
   const name = status[error.code] ?? String(error.code);
-  return new ModrackError(code, error.details || name, { category, retryable, details: { grpc: name }, cause: error });
+  const told = message ?? (error.details || name);
+  return new ModrackError(code, told, { category, retryable, details: { grpc: name }, cause: error });
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -1,6 +1,7 @@
 // A host that says as much as the tests of this package need, over the real sockets. It keeps no rules of its own:
 // what it refuses, the test tells it to refuse.
 
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server as NetServer, type Socket } from "node:net";
@@ -11,9 +12,16 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
 
+import { formatType } from "../../src/codec/ctype.js";
 import { ModrackError } from "../../src/errors.js";
 import { ErrorSchema, StatusDetailsSchema } from "../../src/generated/modrack/error/v1/error.js";
-import { HostDefinition, type HostHandlers } from "../../src/generated/modrack/host/v1/host.js";
+import {
+  type CallRequest,
+  HostDefinition,
+  type HostHandlers,
+  type ModuleSchema,
+  SessionState,
+} from "../../src/generated/modrack/host/v1/host.js";
 import {
   type ExecuteRequestSchema,
   type ExecuteResponse,
@@ -33,7 +41,8 @@ import {
   type ModuleRegistryHandlers,
   type RegisterRequest,
 } from "../../src/generated/modrack/provider/v1/registry.js";
-import { errorToWire } from "../../src/wire/errors.js";
+import { errorFromWire, errorToWire } from "../../src/wire/errors.js";
+import { typeFromWire } from "../../src/wire/types.js";
 
 type HostFrame = MessageInitShape<typeof HostFrameSchema>;
 type Execute = MessageInitShape<typeof ExecuteRequestSchema>;
@@ -52,8 +61,6 @@ export interface Behaviour {
   forgets: boolean;
   heartbeatIntervalMs: number;
   maxMessageBytes: number;
-  /** Answers `GetModule`, `Call` and the like. */
-  host: Partial<HostHandlers>;
 }
 
 /** One attached or linked provider. */
@@ -108,12 +115,12 @@ export class FakeHost {
     forgets: false,
     heartbeatIntervalMs: 50,
     maxMessageBytes: 4 << 20,
-    host: {},
   };
   readonly registrations: RegisterRequest[] = [];
   readonly heartbeats: string[] = [];
   readonly unregistered: string[] = [];
   readonly peers: Peer[] = [];
+  readonly calls: CallRequest[] = [];
   #folder = mkdtempSync(join(tmpdir(), "modrack-"));
   #server = new grpc.Server();
   #link: NetServer = createServer((socket) => this.#linked(socket));
@@ -276,15 +283,75 @@ export class FakeHost {
     this.#heard();
   }
 
+  /** Answers from what is registered, and sends calls to the connection that came last. */
   #host(): HostHandlers {
-    const missing = { code: grpc.status.UNIMPLEMENTED, details: "the test does not say" };
+    const unknown = (name: string): grpc.ServiceError =>
+      statusOf(
+        new ModrackError("registry.module.unknown", `module \`${name}\` is not registered`, { category: "NOT_FOUND" }),
+      );
     return {
-      listModules: (call, reply) => this.behaviour.host.listModules?.(call, reply) ?? undefined,
-      getModule: (call, reply) => this.behaviour.host.getModule?.(call, reply) ?? undefined,
-      call: (call, reply) =>
-        this.behaviour.host.call === undefined ? reply(missing) : this.behaviour.host.call(call, reply),
-      watch: (stream) => this.behaviour.host.watch?.(stream) ?? undefined,
+      listModules: (_, reply) => reply(null, { modules: this.#modules() }),
+      getModule: ({ request }, reply) => {
+        const module = this.#modules().find(({ name }) => name === request.name);
+        reply(module === undefined ? unknown(request.name) : null, { ...(module ? { module } : {}) });
+      },
+      call: ({ request }, reply) => {
+        this.calls.push(request);
+        const module = this.#modules().find(({ name }) => name === request.module);
+        if (module === undefined) return reply(unknown(request.module));
+        if (request.schemaFingerprint !== module.schemaFingerprint) {
+          const facts = { category: "FAILED_PRECONDITION", retryable: true } as const;
+          return reply(statusOf(new ModrackError("registry.schema.changed", "it was replaced", facts)));
+        }
+        void this.#forward(request).then(
+          (data) => reply(null, { output: { case: "outputData", value: data } }),
+          (error: ModrackError) => reply(statusOf(error)),
+        );
+      },
+      watch: (stream) => {
+        for (const module of this.#modules()) stream.write({ event: { case: "added", value: { module } } });
+        stream.write({ event: { case: "synced", value: { modules: this.#modules().length } } });
+        const [first] = this.#modules();
+        if (first === undefined) return;
+        stream.write({ event: { case: "changed", value: { module: first } } });
+        stream.write({ event: { case: "removed", value: { name: first.name ?? "", reason: "unregistered" } } });
+      },
     };
+  }
+
+  async #forward(request: CallRequest): Promise<Uint8Array> {
+    const moduleName = request.module.slice(request.module.lastIndexOf(".") + 1);
+    const inputData = request.input.case === "inputData" ? request.input.value : new Uint8Array();
+    const { result } = await (this.peers.at(-1) as Peer).execute({ moduleName, inputData, executionId: "run-1" })
+      .response;
+    if (result.case === "outputData") return result.value;
+    throw errorFromWire(result.value);
+  }
+
+  #modules(): MessageInitShape<typeof ModuleSchema>[] {
+    const registration = this.registrations.at(-1);
+    return (registration?.modules ?? []).map((module) => {
+      const [inputText, outputText] = [module.input, module.output].map((type) => formatType(typeFromWire(type)));
+      const schemaFingerprint = createHash("sha256").update(`${inputText} -> ${outputText}`).digest("hex");
+      return {
+        name: `${registration?.namespace}.${module.name}`,
+        description: module.description,
+        ...(module.input ? { input: module.input } : {}),
+        ...(module.output ? { output: module.output } : {}),
+        version: "0.0.0",
+        revision: 1n,
+        schemaFingerprint,
+        endpoints: [
+          {
+            sessionId: "session-1",
+            serviceId: registration?.serviceId ?? "",
+            plane: DataPlane.LINK,
+            state: SessionState.READY,
+            ...(registration?.info ? { info: registration.info } : {}),
+          },
+        ],
+      };
+    });
   }
 }
 

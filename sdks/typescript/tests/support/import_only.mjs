@@ -1,0 +1,3 @@
+// Imports everything and does nothing: the test sees whether that is silent and ends by itself.
+import "@modrack/sdk";
+import "@modrack/sdk/testing";
