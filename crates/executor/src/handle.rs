@@ -207,8 +207,8 @@ impl Handle {
 
     async fn dial(&self, route: &Route, endpoint: &Endpoint) -> Option<Arc<Target>> {
         let url = endpoint.service_url.clone()?;
-        let (session, module) = (endpoint.session, route.name.as_str().to_owned());
-        self.ask(|done| Request::Dial { session, url, module, done }).await.ok()?.ok()
+        let (session, lifecycle, module) = (endpoint.session, endpoint.lifecycle, route.name.as_str().to_owned());
+        self.ask(|done| Request::Dial { session, url, lifecycle, module, done }).await.ok()?.ok()
     }
 
     async fn report_unreachable(&self, target: &Target, error: &Error) {

@@ -31,7 +31,13 @@ pub(crate) enum Request {
         done: oneshot::Sender<Result<(), Error>>,
     },
     /// Make the unary client of a session, unless there is one.
-    Dial { session: SessionId, url: ServiceUrl, module: String, done: oneshot::Sender<Result<Arc<Target>, Error>> },
+    Dial {
+        session: SessionId,
+        url: ServiceUrl,
+        lifecycle: bool,
+        module: String,
+        done: oneshot::Sender<Result<Arc<Target>, Error>>,
+    },
     /// End what a session has.
     End { session: SessionId, how: End },
     /// A unary provider could not be reached, or broke off.
@@ -83,6 +89,8 @@ pub struct Service {
     /// by the transports: each tells at most that it drains and that it is gone.
     events: mpsc::UnboundedSender<Event>,
     tasks: JoinSet<(SessionId, u64, Ended)>,
+    /// Providers that are being told to drain over `ModuleLifecycle`; each ends by itself.
+    lifecycles: JoinSet<()>,
     next_generation: u64,
 }
 
@@ -96,8 +104,17 @@ impl Service {
         let (drains_tx, drains) = mpsc::unbounded_channel();
         let (events, events_rx) = mpsc::unbounded_channel();
         let handle = Handle::new(Arc::clone(&options), Arc::clone(&targets), requests_tx, drains_tx);
-        let service =
-            Self { options, registry, targets, requests, drains, events, tasks: JoinSet::new(), next_generation: 0 };
+        let service = Self {
+            options,
+            registry,
+            targets,
+            requests,
+            drains,
+            events,
+            tasks: JoinSet::new(),
+            lifecycles: JoinSet::new(),
+            next_generation: 0,
+        };
         (service, handle, events_rx)
     }
 
@@ -109,6 +126,7 @@ impl Service {
                 () = &mut shutdown => break,
                 Some(request) = self.requests.recv() => self.serve(request).await,
                 Some(ProviderDrains(session)) = self.drains.recv() => self.tell(Event::ProviderDrains { session }),
+                Some(_) = self.lifecycles.join_next() => {}
                 Some(ended) = self.tasks.join_next() => {
                     if let Some(event) = self.ended(ended) { self.tell(event) }
                 }
@@ -124,8 +142,8 @@ impl Service {
                 // Who asked may have given up; the connection then ends by itself when its socket does.
                 let _gone = done.send(result).is_err();
             }
-            Request::Dial { session, url, module, done } => {
-                let _gone = done.send(self.dial(session, &url, &module)).is_err();
+            Request::Dial { session, url, lifecycle, module, done } => {
+                let _gone = done.send(self.dial(session, &url, lifecycle, &module)).is_err();
             }
             Request::End { session, how } => self.end(session, how).await,
             Request::Unreachable { session, generation, error } => {
@@ -155,7 +173,13 @@ impl Service {
         Ok(())
     }
 
-    fn dial(&mut self, session: SessionId, url: &ServiceUrl, module: &str) -> Result<Arc<Target>, Error> {
+    fn dial(
+        &mut self,
+        session: SessionId,
+        url: &ServiceUrl,
+        lifecycle: bool,
+        module: &str,
+    ) -> Result<Arc<Target>, Error> {
         if let Some(target) = self.targets.load().get(&session) {
             return Ok(Arc::clone(target));
         }
@@ -169,7 +193,7 @@ impl Service {
             return Err(Error::of(codes::PROVIDER_UNAVAILABLE, "the provider has just left"));
         }
         let client = UnaryClient::new(url, self.options.connect_timeout, self.options.message_bytes)?;
-        self.insert(session, DataPlane::Unary, Transport::Unary(client));
+        self.insert(session, DataPlane::Unary, Transport::Unary { client, lifecycle });
         Ok(Arc::clone(self.targets.load().get(&session).expect("it was inserted")))
     }
 
@@ -210,7 +234,12 @@ impl Service {
             (Transport::Connection(connection), End::Drain(grace)) => connection.drain(grace).await,
             (Transport::Connection(connection), End::Fail(error)) => connection.close(error).await,
             // Calls hold the client for as long as they run; it closes when the last one is answered.
-            (Transport::Unary(_), _) => self.remove(session, target.generation),
+            (Transport::Unary { client, lifecycle }, how) => {
+                self.remove(session, target.generation);
+                if let (true, End::Drain(grace)) = (lifecycle, how) {
+                    self.lifecycles.spawn(tell_to_drain(session, client.clone(), grace));
+                }
+            }
         }
     }
 
@@ -250,5 +279,14 @@ impl Service {
             self.tasks.shutdown().await;
         }
         self.targets.store(Arc::new(Targets::new()));
+    }
+}
+
+/// Best effort: a provider that does not hear it is told by its next heartbeat.
+async fn tell_to_drain(session: SessionId, client: UnaryClient, grace: Duration) {
+    match tokio::time::timeout(grace + Duration::from_secs(2), client.drain(grace)).await {
+        Ok(Ok(in_flight)) => tracing::debug!(%session, in_flight, "the provider drained"),
+        Ok(Err(error)) => tracing::info!(%session, %error, "the provider did not drain"),
+        Err(_) => tracing::info!(%session, "the provider did not say that it drained"),
     }
 }

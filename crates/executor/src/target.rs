@@ -16,7 +16,11 @@ pub(crate) enum Transport {
     /// Attach or link.
     Connection(Connection),
     /// gRPC to a `service_url`.
-    Unary(UnaryClient),
+    Unary {
+        client: UnaryClient,
+        /// Whether the provider serves `ModuleLifecycle` there.
+        lifecycle: bool,
+    },
 }
 
 /// One session that takes calls.
@@ -90,7 +94,7 @@ impl Target {
                 },
                 Err(_) => Attempt::NotSent(Error::of(codes::PROVIDER_LOST, "the connection of the provider ended")),
             }),
-            Transport::Unary(client) => match tokio::time::timeout_at(deadline, client.execute(execute)).await {
+            Transport::Unary { client, .. } => match tokio::time::timeout_at(deadline, client.execute(execute)).await {
                 Ok(UnaryOutcome::Answered(answer)) => Ok(Attempt::Answered(answer)),
                 Ok(UnaryOutcome::Unreachable(error)) => Ok(Attempt::NotSent(error)),
                 Ok(UnaryOutcome::Lost(error)) => Ok(Attempt::Lost(error)),

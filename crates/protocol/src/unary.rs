@@ -7,13 +7,18 @@ use tonic::transport::{Channel, Endpoint};
 use crate::codes;
 use crate::error::{Error, Origin};
 use crate::frame::{Answer, Execute};
+use crate::generated::provider::v1::DrainRequest;
 use crate::generated::provider::v1::module_executor_client::ModuleExecutorClient;
+use crate::generated::provider::v1::module_lifecycle_client::ModuleLifecycleClient;
 use crate::registration::ServiceUrl;
 
-/// Calls `ModuleExecutor` at one address over one HTTP/2 connection, which is made when it is first needed and again
-/// after it broke. Cheap to clone.
+/// Calls `ModuleExecutor` and `ModuleLifecycle` at one address over one HTTP/2 connection, which is made when it is first
+/// needed and again after it broke. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct UnaryClient(ModuleExecutorClient<Channel>);
+pub struct UnaryClient {
+    executor: ModuleExecutorClient<Channel>,
+    lifecycle: ModuleLifecycleClient<Channel>,
+}
 
 /// What became of one unary call.
 #[derive(Debug)]
@@ -39,10 +44,11 @@ impl UnaryClient {
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(10))
             .keep_alive_while_idle(false);
-        let client = ModuleExecutorClient::new(endpoint.connect_lazy())
+        let channel = endpoint.connect_lazy();
+        let executor = ModuleExecutorClient::new(channel.clone())
             .max_decoding_message_size(message_bytes)
             .max_encoding_message_size(message_bytes);
-        Ok(Self(client))
+        Ok(Self { executor, lifecycle: ModuleLifecycleClient::new(channel) })
     }
 
     /// Sends one call and waits. The caller bounds the wait; dropping the future resets the request, which cancels the handler.
@@ -50,10 +56,25 @@ impl UnaryClient {
         let timeout = execute.timeout;
         let mut request = tonic::Request::new(execute.into_proto());
         request.set_timeout(timeout);
-        match self.0.clone().execute(request).await {
+        match self.executor.clone().execute(request).await {
             Ok(response) => UnaryOutcome::Answered(Answer::from_proto(response.into_inner())),
             Err(status) => outcome_of(&status),
         }
+    }
+
+    /// Asks a provider that serves `ModuleLifecycle` to refuse new calls and to finish within `grace`. Returns how many
+    /// calls still run. The caller bounds the wait.
+    ///
+    /// # Errors
+    /// What the provider answered, or that it did not.
+    pub async fn drain(&self, grace: Duration) -> Result<u32, Error> {
+        let mut request =
+            tonic::Request::new(DrainRequest { grace_ms: u32::try_from(grace.as_millis()).unwrap_or(u32::MAX) });
+        request.set_timeout(grace + Duration::from_secs(1));
+        let answer = self.lifecycle.clone().drain(request).await;
+        answer
+            .map(|drained| drained.into_inner().in_flight)
+            .map_err(|status| Error::from_status(&status, codes::PROVIDER_UNREACHABLE))
     }
 }
 
@@ -68,6 +89,11 @@ fn outcome_of(status: &tonic::Status) -> UnaryOutcome {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = status.source();
     let mut refused = false;
     while let Some(error) = cause {
+        // The transport keeps the deadline as well and may be the first to see it pass.
+        if error.is::<tonic::TimeoutExpired>() {
+            let error = Error::of(codes::DEADLINE_EXCEEDED, "the call's time was over before the module answered");
+            return UnaryOutcome::Answered(Answer { result: Err(error), handler_time: None });
+        }
         refused |= error.is::<tonic::ConnectError>() || error.downcast_ref::<std::io::Error>().is_some_and(is_refused);
         cause = error.source();
     }
@@ -83,4 +109,42 @@ fn outcome_of(status: &tonic::Status) -> UnaryOutcome {
 
 fn is_refused(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made_by_the_transport(error: impl std::error::Error + Send + Sync + 'static) -> tonic::Status {
+        tonic::Status::from_error(Box::new(error))
+    }
+
+    #[test]
+    fn a_deadline_that_the_transport_sees_first_is_no_loss_of_the_provider() {
+        let outcome = outcome_of(&made_by_the_transport(tonic::TimeoutExpired(())));
+        let UnaryOutcome::Answered(Answer { result: Err(error), .. }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(error.code(), "executor.deadline.exceeded");
+    }
+
+    #[test]
+    fn a_refused_connection_sent_nothing_and_a_broken_one_may_have() {
+        let io = |kind: std::io::ErrorKind| made_by_the_transport(std::io::Error::from(kind));
+        let refused = outcome_of(&io(std::io::ErrorKind::ConnectionRefused));
+        assert!(
+            matches!(&refused, UnaryOutcome::Unreachable(e) if e.code() == "executor.provider.unreachable"),
+            "{refused:?}"
+        );
+        let broken = outcome_of(&io(std::io::ErrorKind::ConnectionReset));
+        assert!(matches!(&broken, UnaryOutcome::Lost(e) if e.code() == "executor.provider.lost"), "{broken:?}");
+    }
+
+    #[test]
+    fn a_status_that_the_provider_sent_is_its_answer() {
+        let outcome = outcome_of(&tonic::Status::not_found("no such row"));
+        let UnaryOutcome::Answered(Answer { result: Err(error), .. }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(
+            (error.category().as_str(), error.origin(), error.message()),
+            ("NOT_FOUND", Origin::Module, "no such row")
+        );
+    }
 }

@@ -121,13 +121,7 @@ def test_the_fixture_answers_through_the_host(processes: Processes, plane: str) 
     assert provider.wait(WAIT) == 3
 
 
-UNARY = pytest.param(
-    "unary",
-    marks=pytest.mark.xfail(reason="the host takes a deadline on the unary plane for a lost provider", strict=False),
-)
-
-
-@pytest.mark.parametrize("plane", ["link", "attach", UNARY])
+@pytest.mark.parametrize("plane", ["link", "attach", "unary"])
 def test_a_deadline_cancels_the_handler_and_nothing_else(processes: Processes, plane: str) -> None:
     processes.start_provider(plane)
     with Client(processes.url) as client:

@@ -67,7 +67,8 @@ impl Host for ClientSurface {
     async fn call(&self, request: Request<pb::CallRequest>) -> Result<Response<pb::CallResponse>, Status> {
         let started = Instant::now();
         let (metadata, _, request) = request.into_parts();
-        let timeout = timeout::of(&metadata).map_or(self.default_timeout, |asked| asked.min(self.max_timeout));
+        let timeout = timeout::of(&metadata)
+            .map_or(self.default_timeout, |asked| timeout::to_answer(asked.min(self.max_timeout)));
         let route = self.route(&request.module)?;
         if !request.schema_fingerprint.is_empty() && *request.schema_fingerprint != *route.fingerprint {
             let message = format!("the types of `{}` have changed", route.name);

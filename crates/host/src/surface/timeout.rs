@@ -24,9 +24,22 @@ pub(crate) fn of(metadata: &MetadataMap) -> Option<Duration> {
     })
 }
 
+/// The part of a caller's time that the host uses: a twentieth, and at most 20 ms, is left for the answer to travel, so
+/// that the caller hears the coded error and not its own clock, nor that of the gRPC library, which is set to the same moment.
+pub(crate) fn to_answer(asked: Duration) -> Duration {
+    asked - (asked / 20).min(Duration::from_millis(20))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_of_the_time_is_left_for_the_answer() {
+        assert_eq!(to_answer(Duration::from_millis(100)), Duration::from_millis(95));
+        assert_eq!(to_answer(Duration::from_secs(30)), Duration::from_millis(29_980));
+        assert_eq!(to_answer(Duration::ZERO), Duration::ZERO);
+    }
 
     #[test]
     fn every_unit_of_the_specification_is_read_and_nothing_else() {
