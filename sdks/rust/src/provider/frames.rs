@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prost::Message as _;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::error::{Category, Error, ModuleError};
@@ -14,7 +14,7 @@ use crate::generated::provider::v1::execute_response::Result as Outcome;
 use crate::generated::provider::v1::host_frame::Frame as FromHost;
 use crate::generated::provider::v1::provider_frame::Frame as FromProvider;
 use crate::generated::provider::v1::{
-    AttachRequest, AttachResponse, Drain, ExecuteRequest, ExecuteResponse, Hello, Pong, ProviderFrame,
+    AttachRequest, AttachResponse, Drain, ExecuteRequest, ExecuteResponse, Hello, Ping, Pong, ProviderFrame,
 };
 use crate::provider::Task;
 use crate::provider::calls::Calls;
@@ -26,6 +26,8 @@ const OUTBOX: usize = 1024;
 const MAX_BATCH: usize = 512;
 /// What a frame and a message add to an answer, at most.
 const OVERHEAD: usize = 64;
+/// How long a leaving provider waits for the host's pong.
+const PONG_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a closing connection may take to send what is answered and to see the host's end of it.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -44,6 +46,8 @@ pub(crate) struct Shared {
     /// Where answers wait for the writer; taken when the connection closes.
     outbox: Mutex<Option<mpsc::Sender<ProviderFrame>>>,
     events: mpsc::Sender<Event>,
+    /// Told of each pong.
+    pong: Notify,
     max_message: usize,
 }
 
@@ -61,9 +65,14 @@ impl Framed {
         Self { shared, reader: Task(reader), writer: Task(writer) }
     }
 
-    /// Says that no new calls are taken. What runs will still be answered.
+    /// Says that no new calls are taken, and returns when those that were on their way have arrived. What runs will still be answered.
     pub(crate) async fn drain(&self) {
         self.shared.send(0, FromProvider::Drain(Drain { grace_ms: 0 })).await;
+        // Frames keep their order, so what the host sent before it heard of the drain comes before its pong.
+        self.shared.send(0, FromProvider::Ping(Ping { number: 0 })).await;
+        if tokio::time::timeout(PONG_TIMEOUT, self.shared.pong.notified()).await.is_err() {
+            tracing::debug!("the host did not answer a ping within {PONG_TIMEOUT:?}");
+        }
     }
 
     /// Sends what is answered, cancels the rest, and closes.
@@ -90,7 +99,14 @@ pub(crate) fn hello(session_token: &str) -> AttachRequest {
 impl Shared {
     pub(crate) fn new(calls: Arc<Calls>, events: mpsc::Sender<Event>, max_message: usize) -> (Arc<Self>, Batches) {
         let (tx, rx) = mpsc::channel(OUTBOX);
-        let shared = Self { calls, running: Mutex::default(), outbox: Mutex::new(Some(tx)), events, max_message };
+        let shared = Self {
+            calls,
+            running: Mutex::default(),
+            outbox: Mutex::new(Some(tx)),
+            events,
+            pong: Notify::new(),
+            max_message,
+        };
         let batches = Batches { outbox: rx, waiting: Default::default(), taken: Vec::new(), max_message };
         (Arc::new(shared), batches)
     }
@@ -123,8 +139,9 @@ impl Shared {
                 }
                 FromHost::Error(error) => return Err(Error::from_wire(error)),
                 FromHost::Welcome(_) => return Err(malformed("a second welcome")),
-                // Credits are for streams, which this provider does not declare; pongs for pings, which it does not send.
-                FromHost::Credit(_) | FromHost::Pong(_) => {}
+                FromHost::Pong(_) => self.pong.notify_one(),
+                // Credits are for streams, which this provider does not declare.
+                FromHost::Credit(_) => {}
             }
         }
         Ok(())
@@ -133,6 +150,7 @@ impl Shared {
     /// Tells the session why the connection ended, and stops its calls: their callers have been answered by the host.
     pub(crate) async fn lost(&self, error: Error) {
         self.end();
+        self.pong.notify_one();
         drop(self.events.send(Event::Lost(error)).await);
     }
 

@@ -137,6 +137,5 @@ fn no_host(namespace: &str, modules: &Table) -> Error {
          set MODRACK_HOST to the address of a host, e.g. http://127.0.0.1:7420",
         lines.join("\n")
     );
-    Error::new(Category::FailedPrecondition, "provider.host.unset", message)
-        .with_hint("`modrack serve` starts a host")
+    Error::new(Category::FailedPrecondition, "provider.host.unset", message).with_hint("`modrack serve` starts a host")
 }

@@ -343,13 +343,16 @@ async fn a_host_that_drains_gets_its_answers_and_finds_the_provider_again() {
     wire.execute(1, "Gated", &()).await;
     wire.send(vec![(0, FromHost::Drain(Drain { grace_ms: 5000 }))]).await;
     release.send(()).unwrap();
-    assert!(outcome::<bool>(wire.result().await.1).unwrap());
+    assert_eq!(outcome::<String>(wire.result().await.1).unwrap().len(), LONG);
     assert_eq!(wire.frame().await, None);
     host.connection().await;
     provider.stop().await.unwrap();
 }
 
-/// A provider whose module `Gated` answers when the gate opens.
+/// Much, so that an answer takes its time on the wire.
+const LONG: usize = 900_000;
+
+/// A provider whose module `Gated` answers at length when the gate opens.
 fn gated(gate: oneshot::Receiver<()>) -> Provider {
     let gate = Arc::new(tokio::sync::Mutex::new(Some(gate)));
     text().module("Gated", move |_: ()| {
@@ -359,7 +362,7 @@ fn gated(gate: oneshot::Receiver<()>) -> Provider {
             if let Some(gate) = gate {
                 gate.await?;
             }
-            Ok(true)
+            Ok("x".repeat(LONG))
         }
     })
 }
@@ -378,8 +381,31 @@ async fn a_stopping_provider_leaves_first_and_then_finishes_what_runs() {
         assert_eq!(wire.frame().await, Some((0, FromProvider::Drain(Drain { grace_ms: 0 }))));
         assert!(!provider.task.is_finished());
         release.send(()).unwrap();
-        assert!(outcome::<bool>(wire.result().await.1).unwrap());
+        assert_eq!(outcome::<String>(wire.result().await.1).unwrap().len(), LONG);
         provider.end().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_last_answers_arrive_although_the_process_ends() {
+    for link in [Link::Tcp, Link::None] {
+        let mut host = FakeHost::start(Behaviour { link, ..Behaviour::default() }).await;
+        let (release, released) = oneshot::channel::<()>();
+        let provider = gated(released).host(&host.address);
+        let handle = provider.handle();
+        // A runtime of its own, which takes everything with it when `run_until` returns, as the end of a process does.
+        let process = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(provider.run_until(std::future::pending()))
+        });
+        let mut wire = host.connection().await;
+        // The call may arrive after the provider has left: it was sent before the host knew.
+        handle.stop();
+        wire.execute(1, "Gated", &()).await;
+        assert!(matches!(wire.frame().await, Some((0, FromProvider::Drain(_)))));
+        release.send(()).unwrap();
+        assert_eq!(outcome::<String>(wire.result().await.1).unwrap().len(), LONG);
+        within(tokio::task::spawn_blocking(|| process.join())).await.unwrap().unwrap().unwrap();
     }
 }
 

@@ -234,6 +234,8 @@ where
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let (to_provider, mut outgoing) = mpsc::channel(64);
+    // Weak, so that the connection closes when the test drops its wire.
+    let pongs = to_provider.downgrade();
     let (incoming, from_provider) = mpsc::channel(64);
     let Some(hello) = read_message(&mut read).await else { return };
     let token = token_of(&hello);
@@ -242,9 +244,8 @@ where
     connected.send(Wire { token, to_provider, from_provider, read: VecDeque::new() }).await.unwrap();
     let reader = tokio::spawn(async move {
         while let Some(message) = read_message(&mut read).await {
-            if incoming.send(message).await.is_err() {
-                return;
-            }
+            let Some(to_provider) = pongs.upgrade() else { return };
+            answer_pings(message, &to_provider, &incoming).await;
         }
     });
     let mut reader = crate::provider::Task(reader);
@@ -272,6 +273,29 @@ async fn write_message(write: &mut (impl AsyncWrite + Unpin), message: &AttachRe
     let mut bytes = u32::try_from(message.encoded_len()).unwrap().to_be_bytes().to_vec();
     message.encode(&mut bytes).unwrap();
     write.write_all(&bytes).await.unwrap();
+}
+
+/// Answers the pings of a message and gives the rest to the test.
+async fn answer_pings(
+    mut message: AttachRequest,
+    to_provider: &mpsc::Sender<Outgoing>,
+    test: &mpsc::Sender<AttachRequest>,
+) {
+    let mut frames = Vec::new();
+    message.frames.retain(|frame| match &frame.frame {
+        Some(FromProvider::Ping(ping)) => {
+            frames.push(HostFrame { call_id: 0, frame: Some(FromHost::Pong(Pong { number: ping.number })) });
+            false
+        }
+        _ => true,
+    });
+    // The test may have dropped its wire meanwhile.
+    if !frames.is_empty() {
+        to_provider.send(Outgoing::Message(AttachResponse { frames })).await.ok();
+    }
+    if !message.frames.is_empty() {
+        test.send(message).await.ok();
+    }
 }
 
 fn token_of(hello: &AttachRequest) -> String {
@@ -348,6 +372,7 @@ impl ModuleRegistry for Registry {
         let mut stream = request.into_inner();
         let hello = stream.message().await?.unwrap();
         let (to_provider, mut outgoing) = mpsc::channel(64);
+        let pongs = to_provider.downgrade();
         let (incoming, from_provider) = mpsc::channel(64);
         let (tx, rx) = mpsc::channel(64);
         tx.send(Ok(welcome())).await.unwrap();
@@ -364,7 +389,10 @@ impl ModuleRegistry for Registry {
                         None => return,
                     },
                     message = stream.next() => match message {
-                        Some(Ok(message)) => incoming.send(message).await.unwrap(),
+                        Some(Ok(message)) => match pongs.upgrade() {
+                            Some(to_provider) => answer_pings(message, &to_provider, &incoming).await,
+                            None => return,
+                        },
                         Some(Err(_)) | None => return,
                     },
                 }
