@@ -167,6 +167,17 @@ const MAX_TEXT_BYTES: usize = 8 * 1024;
 /// Most details that are taken from somebody else.
 const MAX_DETAILS: usize = 32;
 
+// gRPC peers take 8 KiB of trailers, some of them no byte more, and a status has to fit: `grpc-message`, where each byte may
+// become three, and `grpc-status-details-bin`, which is base64 of a short message and the envelope.
+/// Longest `grpc-message`, in bytes.
+const STATUS_TITLE_BYTES: usize = 512;
+/// Longest message of an envelope in a status, in bytes.
+const STATUS_MESSAGE_BYTES: usize = 2048;
+/// Longest code and longest trace id in a status, in bytes.
+const STATUS_NAME_BYTES: usize = 128;
+/// All details of an envelope in a status, in bytes.
+const STATUS_DETAILS_BYTES: usize = 1280;
+
 impl Error {
     /// A failure of the core with one of its codes.
     #[must_use]
@@ -316,19 +327,37 @@ impl Error {
         }))
     }
 
-    /// The gRPC status, with the envelope in its details.
+    /// The gRPC status, with the envelope in its details. Long texts are cut, and details beyond the first 1280 bytes left
+    /// out, so that the status fits the trailers that gRPC peers take.
     #[must_use]
     pub fn to_status(&self) -> tonic::Status {
         let code = self.category().grpc_code();
+        let title = cut(self.0.message.clone(), STATUS_TITLE_BYTES);
         let details = pb::StatusDetails {
             code: code as i32,
-            message: self.message().into(),
+            message: title.clone(),
             details: vec![prost_types::Any {
                 type_url: "type.googleapis.com/modrack.error.v1.Error".into(),
-                value: self.to_proto().encode_to_vec(),
+                value: self.to_short_proto().encode_to_vec(),
             }],
         };
-        tonic::Status::with_details(code, self.message(), details.encode_to_vec().into())
+        tonic::Status::with_details(code, title, details.encode_to_vec().into())
+    }
+
+    /// The envelope, of a size that a status can hold.
+    fn to_short_proto(&self) -> pb::Error {
+        let mut error = self.to_proto();
+        error.message = cut(error.message, STATUS_MESSAGE_BYTES);
+        error.code = cut(error.code, STATUS_NAME_BYTES);
+        error.trace_id = cut(error.trace_id, STATUS_NAME_BYTES);
+        let mut size = 0;
+        let fitting = self.0.details.iter().take_while(|(key, value)| {
+            // Tags and lengths of the entry and its two parts.
+            size += key.len() + value.len() + 9;
+            size <= STATUS_DETAILS_BYTES
+        });
+        error.details = fitting.map(|(key, value)| (key.clone(), value.clone())).collect();
+        error
     }
 
     /// The envelope of a status: the one in its details, else one made of its code, with `fallback` as code.
@@ -351,9 +380,13 @@ impl Error {
     }
 }
 
-fn bounded(mut text: String) -> String {
-    if text.len() > MAX_TEXT_BYTES {
-        let end = text.floor_char_boundary(MAX_TEXT_BYTES);
+fn bounded(text: String) -> String {
+    cut(text, MAX_TEXT_BYTES)
+}
+
+fn cut(mut text: String, max_bytes: usize) -> String {
+    if text.len() > max_bytes {
+        let end = text.floor_char_boundary(max_bytes);
         text.truncate(end);
         text.push('…');
     }
@@ -410,6 +443,25 @@ mod tests {
         assert_eq!((error.code(), error.category()), ("executor.provider.unreachable", Category::Unavailable));
         let garbage = tonic::Status::with_details(tonic::Code::NotFound, "no", vec![0xff, 0xff].into());
         assert_eq!(Error::from_status(&garbage, codes::MODULE_UNKNOWN).category(), Category::NotFound);
+    }
+
+    #[test]
+    fn the_largest_error_fits_the_trailers_that_grpc_peers_take() {
+        let wire = pb::Error {
+            message: "é".repeat(MAX_TEXT_BYTES),
+            code: "c".repeat(1000),
+            trace_id: "t".repeat(1000),
+            details: (0..100).map(|i| (format!("{i:03}"), "x".repeat(100))).collect(),
+            ..Default::default()
+        };
+        let error = Error::from_proto(wire);
+        let headers = error.to_status().into_http::<()>().into_parts().0.headers;
+        // As HTTP/2 counts them.
+        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        assert!((4096..8192 - 256).contains(&size), "{size} bytes of headers");
+        let received = Error::from_status(&error.to_status(), codes::INTERNAL);
+        assert!(received.message().starts_with("ééé") && received.message().len() > 2000, "{received:?}");
+        assert_eq!(received.details().len(), 11, "{received:?}");
     }
 
     #[test]

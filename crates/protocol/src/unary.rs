@@ -83,7 +83,12 @@ fn outcome_of(status: &tonic::Status) -> UnaryOutcome {
     use std::error::Error as _;
     if status.source().is_none() {
         // An uncoded status of a provider by hand: its own failure, with what it said.
-        let error = Error::from_status(status, codes::PROVIDER_PROTOCOL).origin_is(Origin::Module);
+        let mut error = Error::from_status(status, codes::PROVIDER_PROTOCOL).origin_is(Origin::Module);
+        let uncoded = error.code() == codes::PROVIDER_PROTOCOL.name;
+        if uncoded && matches!(status.code(), tonic::Code::Internal | tonic::Code::OutOfRange) {
+            // So tonic says that an answer does not parse or is too large; neither is a fault of the host or the caller.
+            error = Error::of(codes::PROVIDER_PROTOCOL, error.message()).origin_is(Origin::Module);
+        }
         return UnaryOutcome::Answered(Answer { result: Err(error), handler_time: None });
     }
     let mut cause: Option<&(dyn std::error::Error + 'static)> = status.source();
@@ -136,6 +141,15 @@ mod tests {
         );
         let broken = outcome_of(&io(std::io::ErrorKind::ConnectionReset));
         assert!(matches!(&broken, UnaryOutcome::Lost(e) if e.code() == "executor.provider.lost"), "{broken:?}");
+    }
+
+    #[test]
+    fn an_answer_that_tonic_cannot_take_is_the_providers_fault() {
+        for status in [tonic::Status::internal("it does not decode"), tonic::Status::out_of_range("it is too large")] {
+            let outcome = outcome_of(&status);
+            let UnaryOutcome::Answered(Answer { result: Err(error), .. }) = outcome else { panic!("{outcome:?}") };
+            assert_eq!((error.category().as_str(), error.code()), ("UPSTREAM_ERROR", "executor.provider.protocol"));
+        }
     }
 
     #[test]
