@@ -1,5 +1,6 @@
 //! Gives every gRPC failure its envelope: what tonic itself refuses (garbage, oversized messages, unknown methods)
-//! leaves with a code as everything else does. Does not touch answers and coded failures.
+//! leaves with a code as everything else does, and so does a request whose time is over. Does not touch answers, coded
+//! failures and what other protocols (health) say by a bare status.
 
 use std::task::{Context, Poll};
 
@@ -7,8 +8,11 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
 use protocol::Error;
 use protocol::codes::{self, Code};
+use tokio::time::Instant;
 use tonic::Status;
 use tower::{Layer, Service};
+
+use crate::surface::timeout;
 
 /// Wraps the routes of a gRPC server.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,7 +34,7 @@ impl<S, B, R> Service<http::Request<B>> for Coded<S>
 where
     S: Service<http::Request<B>, Response = http::Response<R>>,
     S::Future: Send + 'static,
-    R: 'static,
+    R: Default + 'static,
 {
     type Response = http::Response<R>;
     type Error = S::Error;
@@ -41,9 +45,21 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        // Taken before the server takes the time for its own clock around this service, whose answer has no code: of two
+        // timers the earlier one fires first, and of two that fire together the inner one is asked first.
+        let deadline = timeout::of(request.headers()).and_then(|allowed| Instant::now().checked_add(allowed));
         let response = self.0.call(request);
         Box::pin(async move {
-            let mut response = response.await?;
+            let mut response = match deadline {
+                None => response.await?,
+                Some(deadline) => match tokio::time::timeout_at(deadline, response).await {
+                    Ok(response) => response?,
+                    Err(_) => {
+                        let error = Error::of(codes::DEADLINE_EXCEEDED, "the time of the request was over");
+                        return Ok(error.to_status().into_http());
+                    }
+                },
+            };
             code(response.headers_mut());
             Ok(response)
         })
@@ -78,7 +94,9 @@ fn code_of(status: &Status) -> Option<Code> {
         tonic::Code::Unavailable => codes::HOST_STOPPING,
         // tonic's word for a request that does not decode; the host's own faults are coded before they come here.
         tonic::Code::Internal | tonic::Code::InvalidArgument => codes::MESSAGE_MALFORMED,
-        _ => codes::INTERNAL,
+        tonic::Code::Unknown => codes::INTERNAL,
+        // `grpc.health.v1` says by NOT_FOUND that it does not know a service.
+        _ => return None,
     })
 }
 

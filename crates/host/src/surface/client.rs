@@ -67,7 +67,7 @@ impl Host for ClientSurface {
     async fn call(&self, request: Request<pb::CallRequest>) -> Result<Response<pb::CallResponse>, Status> {
         let started = Instant::now();
         let (metadata, _, request) = request.into_parts();
-        let timeout = timeout::of(&metadata)
+        let timeout = timeout::of(metadata.as_ref())
             .map_or(self.default_timeout, |asked| timeout::to_answer(asked.min(self.max_timeout)));
         let route = self.route(&request.module)?;
         if !request.schema_fingerprint.is_empty() && *request.schema_fingerprint != *route.fingerprint {

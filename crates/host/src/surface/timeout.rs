@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tonic::metadata::MetadataMap;
+use http::HeaderMap;
 
 /// The time that the caller allows, from `grpc-timeout`; `None` without one or with one that does not parse, which
 /// the gRPC specification tells servers to treat alike.
-pub(crate) fn of(metadata: &MetadataMap) -> Option<Duration> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+pub(crate) fn of(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -58,11 +58,11 @@ mod tests {
             ("1é", None),
             ("1x", None),
         ] {
-            let mut metadata = MetadataMap::new();
+            let mut headers = HeaderMap::new();
             if let Ok(value) = text.parse() {
-                metadata.insert("grpc-timeout", value);
+                headers.insert("grpc-timeout", value);
             }
-            assert_eq!(of(&metadata), expected, "{text:?}");
+            assert_eq!(of(&headers), expected, "{text:?}");
         }
     }
 }
