@@ -6,7 +6,7 @@ import { ModrackError } from "../src/errors.js";
 import { Child, packageFile } from "./support/child.js";
 import { FakeHost } from "./support/fake_host.js";
 
-const DATA = packageFile("examples/dist/data_modules.js");
+const DATA = packageFile("dist-examples/data_modules.js");
 const FIXTURE = packageFile("../../tests/fixtures/typescript/fixture.mjs");
 
 let host: FakeHost;
