@@ -24,30 +24,54 @@ pub(crate) enum Part {
 }
 
 /// Runs the parts that are named, or all.
+///
+/// # Errors
+/// At the first part that fails. When all pass, the last line printed says how many tests did.
 pub(crate) fn run(workspace: &Workspace, progress: &Progress, parts: &[Part]) -> Result<()> {
     let parts = if parts.is_empty() { Part::value_variants() } else { parts };
+    let mut passed = 0;
     for part in parts {
-        match part {
+        let outputs = match part {
             Part::Rust => rust(workspace, progress)?,
             Part::Python => python_sdk(workspace, progress)?,
             Part::Typescript => typescript_sdk(workspace, progress)?,
             Part::Golden => golden(workspace, progress)?,
             Part::E2e => end_to_end(workspace, progress)?,
-        }
+        };
+        passed += outputs.iter().map(|output| passed_in(output)).sum::<usize>();
     }
+    println!("{passed} passed, 0 failed");
     Ok(())
 }
 
-fn rust(workspace: &Workspace, progress: &Progress) -> Result<()> {
+/// How many tests a runner says have passed: nextest, `cargo test`, pytest, vitest.
+fn passed_in(output: &str) -> usize {
+    let says = |line: &&str| {
+        let line = line.trim_start();
+        line.starts_with("Summary [")
+            || line.starts_with("test result: ok.")
+            || line.starts_with("Tests ")
+            || line.contains(" passed in ")
+            || (line.contains(" passed, ") && line.contains(" in "))
+    };
+    let count = |line: &str| {
+        let before = line.split(" passed").next()?;
+        before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse::<usize>().ok()
+    };
+    output.lines().filter(says).filter_map(count).sum()
+}
+
+fn rust(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
     let shell = &workspace.shell;
-    let runner = runner(shell);
-    progress
-        .command("Rust tests", cmd!(shell, "cargo {runner...} --workspace --exclude e2e --exclude golden --locked"))?;
-    progress.command("Rust examples in documentation", cmd!(shell, "cargo test --doc --workspace --locked"))?;
-    Ok(())
+    let tests_of = runner(shell);
+    let tests =
+        progress.command("Rust tests", cmd!(shell, "cargo {tests_of...} --workspace --exclude e2e --locked"))?;
+    let examples =
+        progress.command("Rust examples in documentation", cmd!(shell, "cargo test --doc --workspace --locked"))?;
+    Ok(vec![tests, examples])
 }
 
-fn python_sdk(workspace: &Workspace, progress: &Progress) -> Result<()> {
+fn python_sdk(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
     python::install(workspace, progress)?;
     let shell = &workspace.shell;
     let _directory = shell.push_dir("sdks/python");
@@ -55,21 +79,19 @@ fn python_sdk(workspace: &Workspace, progress: &Progress) -> Result<()> {
     progress.command("Python lints", cmd!(shell, "{ruff} check ."))?;
     progress.command("Python format", cmd!(shell, "{ruff} format --check ."))?;
     progress.command("Python types", cmd!(shell, "{pyright}"))?;
-    progress.command("Python tests", cmd!(shell, "{python} -m pytest -q"))?;
-    Ok(())
+    Ok(vec![progress.command("Python tests", cmd!(shell, "{python} -m pytest -q"))?])
 }
 
-fn typescript_sdk(workspace: &Workspace, progress: &Progress) -> Result<()> {
+fn typescript_sdk(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
     setup::node_project(workspace, progress, npm::SDK)?;
     let shell = &workspace.shell;
     let _directory = shell.push_dir(npm::SDK);
     progress.command("TypeScript lints", cmd!(shell, "npm run --silent lint"))?;
     progress.command("TypeScript types", cmd!(shell, "npm run --silent typecheck"))?;
-    progress.command("TypeScript tests", cmd!(shell, "npm run --silent test"))?;
-    Ok(())
+    Ok(vec![progress.command("TypeScript tests", cmd!(shell, "npm run --silent test"))?])
 }
 
-fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<()> {
+fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
     setup::run(workspace, progress)?;
     let shell = &workspace.shell;
     let host = ["--package", "cli", "--package", "golden", "--bins"];
@@ -80,27 +102,45 @@ fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<()> {
         progress.command("generated TypeScript client", npm::program(workspace, npm::GOLDEN, "tsc"))?;
     }
     let runner = runner(shell);
-    progress.command("end-to-end tests", cmd!(shell, "cargo {runner...} --package e2e --locked"))?;
-    Ok(())
+    Ok(vec![progress.command("end-to-end tests", cmd!(shell, "cargo {runner...} --package e2e --locked"))?])
 }
 
 fn runner(shell: &Shell) -> &'static [&'static str] {
     if prerequisites::has_cargo(shell, "nextest") { &["nextest", "run"] } else { &["test", "--tests"] }
 }
 
-fn golden(workspace: &Workspace, progress: &Progress) -> Result<()> {
+fn golden(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
     python::install(workspace, progress)?;
     setup::node_project(workspace, progress, npm::GOLDEN)?;
     let shell = &workspace.shell;
-    progress.command("golden Rust", cmd!(shell, "cargo test --quiet --locked --package golden"))?;
-    {
+    let rust = progress.command("golden Rust", cmd!(shell, "cargo test --locked --package golden"))?;
+    let python = {
         let _directory = shell.push_dir("tests/golden/python");
         let [pyright, python] = ["pyright", "python"].map(|name| python::program(workspace, name));
         progress.command("golden Python types", cmd!(shell, "{pyright}"))?;
-        progress.command("golden Python", cmd!(shell, "{python} -m pytest -q"))?;
-    }
+        progress.command("golden Python", cmd!(shell, "{python} -m pytest -q"))?
+    };
     let _directory = shell.push_dir(npm::GOLDEN);
     progress.command("golden TypeScript types", npm::program(workspace, npm::GOLDEN, "tsc"))?;
-    progress.command("golden TypeScript", cmd!(shell, "npm run --silent test"))?;
-    Ok(())
+    let typescript = progress.command("golden TypeScript", cmd!(shell, "npm run --silent test"))?;
+    Ok(vec![rust, python, typescript])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tests_that_passed_are_counted_for_each_runner() {
+        for (output, passed) in [
+            ("     Summary [   1.4s] 37 tests run: 37 passed, 0 skipped", 37),
+            ("test result: ok. 5 passed; 0 failed; 0 ignored; 0 measured", 5),
+            ("======= 724 passed, 1 skipped in 90.1s =======", 724),
+            ("12 passed in 11.75s", 12),
+            ("      Tests  61 passed (61)\n   Test Files  7 passed (7)", 61),
+            ("compiling 3 crates, 7 passed over", 0),
+        ] {
+            assert_eq!(passed_in(output), passed, "{output}");
+        }
+    }
 }
