@@ -17,10 +17,11 @@ use crate::watch::{Step, Subscription};
 /// Access to the registry. Cheap to clone, usable from any task.
 ///
 /// Operations that write wait for the task that owns the state, at most `Options::request_timeout`. They fail with
-/// * `registry.busy` (retryable) at once when its queue is full, or when the wait is over; it may then still be carried out,
+/// * `registry.busy` (retryable) at once when its queue is full, or when the wait is over,
 /// * `host.stopping` when the service has stopped.
 ///
-/// When an operation returns, [`Handle::routes`] shows what it did.
+/// When an operation returns, [`Handle::routes`] shows what it did. A `register` or `connect` whose future is dropped, or whose
+/// wait is over, before its turn came is not carried out; later than that, the session ends by its lease.
 #[derive(Debug, Clone)]
 pub struct Handle {
     pub(crate) requests: mpsc::Sender<Request>,

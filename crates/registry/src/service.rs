@@ -114,38 +114,19 @@ impl Service {
             // The caller gave up while these waited; what they begin would have nobody to end it.
             Request::Register(_, answer) if answer.is_closed() => {}
             Request::Connect(_, answer) if answer.is_closed() => {}
-            Request::Register(event, answer) => self.register(*event, answer),
+            Request::Register(event, answer) => self.answer(*event, answer),
             Request::Heartbeat(event, answer) => self.answer(event, answer),
             Request::Unregister(event, answer) => self.answer(event, answer),
             Request::Find(event, answer) => self.answer(event, answer),
-            Request::Connect(event, answer) => self.connect(event, answer),
+            Request::Connect(event, answer) => self.answer(event, answer),
             Request::ProviderDrain(event, answer) => self.answer(event, answer),
             Request::HostDrain(event, answer) => self.answer(event, answer),
             Request::Touch(event) => self.apply(event),
         }
     }
 
-    fn register(&mut self, event: state::Register, answer: Answer<Result<Registered, Refused>>) {
-        let fresh = event.session;
-        if let Err(Ok(registered)) = answer.send(self.apply(event))
-            && registered.session == fresh
-        {
-            // Nobody will ever know the token, and the names would be taken until the lease ends.
-            debug!(session = %fresh, "registration was given up by its caller");
-            let token = registered.token;
-            drop(self.apply(state::Unregister { token }));
-        }
-    }
-
-    fn connect(&mut self, event: state::Connect, answer: Answer<Result<Connected, Error>>) {
-        if let Err(Ok(connected)) = answer.send(self.apply(event)) {
-            // Nobody holds the connection any more, so that nobody would say that it is lost.
-            self.apply(state::Disconnect { session: connected.session });
-        }
-    }
-
     fn answer<E: Event>(&mut self, event: E, answer: Answer<E::Answer>) {
-        // An answer that nobody waits for any more is of no use.
+        // Whoever gave up in this very moment leaves what was done to its lease.
         drop(answer.send(self.apply(event)));
     }
 

@@ -13,8 +13,11 @@ use crate::answer::Command;
 use crate::options::{Limits, Options};
 use crate::routes::EndpointState;
 
-use super::fixture::{ATTACH_TIMEOUT, GRACE, LEASE, With, World, attached, module, options};
+use super::fixture::{ATTACH_TIMEOUT, LEASE, With, World, attached, module, options};
 use super::{Connect, Disconnect, Heartbeat, HostDrain, ProviderDrain, Touch, Unregister};
+
+/// Shorter than a lease, so that a session that retires has to be looked at earlier than before.
+const GRACE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -142,7 +145,10 @@ struct Run {
 impl Run {
     fn new() -> Self {
         let limits = Limits { sessions: 4, modules_per_provider: 3, modules: 5 };
-        Self { world: World::with(Options { remembered_names: 3, ..options(limits) }), sessions: Vec::new() }
+        Self {
+            world: World::with(Options { remembered_names: 3, drain_grace: GRACE, ..options(limits) }),
+            sessions: Vec::new(),
+        }
     }
 
     /// Counts from the newest, so that most picks are alive.
