@@ -1,6 +1,7 @@
 //! Names that have been checked: an ill-formed one cannot be built. Says nothing about who may use a name.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::codes;
@@ -155,11 +156,38 @@ impl Subject {
 }
 
 /// Qualified name of a module, `namespace.Name`. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone)]
 pub struct ModuleName {
     text: Arc<str>,
-    /// Where the last dot is; the parts around it were checked.
+    /// Where the last dot is; the parts around it were checked. Follows from the text, which alone is compared and hashed.
     dot: usize,
+}
+
+impl PartialEq for ModuleName {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ModuleName {}
+
+impl PartialOrd for ModuleName {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ModuleName {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for ModuleName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // As `str` does, which a map with these keys is asked for.
+        self.text.hash(state);
+    }
 }
 
 impl ModuleName {
@@ -262,6 +290,12 @@ mod tests {
     fn a_qualified_name_splits_at_its_last_dot() {
         let name = ModuleName::parse("ml.sentiment.Score").unwrap();
         assert_eq!((name.namespace(), name.local()), ("ml.sentiment", "Score"));
+    }
+
+    #[test]
+    fn a_map_of_names_is_asked_with_text() {
+        let names = std::collections::HashSet::from([ModuleName::parse("ml.sentiment.Score").unwrap()]);
+        assert!(names.contains("ml.sentiment.Score"));
     }
 
     #[test]
