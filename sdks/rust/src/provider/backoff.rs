@@ -14,12 +14,13 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// The next wait: between 20 ms and 100 ms, 200 ms, … 5 s, and never less than the host asked for, up to a minute.
+    /// The next wait: between 20 ms and 100 ms, 200 ms, … 5 s, and never less than the host asked for, up to 5 s: a host that names the end of
+    /// a lease says when an attempt succeeds at the latest.
     pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
         let ceiling = FIRST.saturating_mul(2u32.saturating_pow(self.failures)).min(MOST);
         self.failures = self.failures.saturating_add(1);
         let drawn = ceiling.mul_f64(fastrand::f64()).max(LEAST);
-        drawn.max(asked.unwrap_or_default().min(Duration::from_secs(60)))
+        drawn.max(asked.unwrap_or_default().min(MOST))
     }
 
     pub(crate) fn reset(&mut self) {
@@ -46,5 +47,6 @@ mod tests {
     #[test]
     fn a_wait_is_never_shorter_than_the_host_asked_for() {
         assert!(Backoff::default().next(Some(Duration::from_secs(3))) >= Duration::from_secs(3));
+        assert_eq!(Backoff::default().next(Some(Duration::from_secs(30))), MOST);
     }
 }

@@ -45,10 +45,19 @@ pub(crate) async fn run(
     let mut backoff = Backoff::default();
     let mut outage_told = false;
     loop {
-        let opened = tokio::select! {
+        let channel = tokio::select! {
             biased;
             () = stopped(provider.stop.clone(), Stop::Drain) => return Ok(()),
-            opened = provider.open() => opened,
+            channel = provider.settings.host.connect() => channel,
+        };
+        let opened = match channel {
+            // Once the host may know the session, a stop waits, so that the provider leaves in the orderly way.
+            Ok(channel) => tokio::select! {
+                biased;
+                () = stopped(provider.stop.clone(), Stop::Now) => return Ok(()),
+                opened = provider.open(channel) => opened,
+            },
+            Err(error) => Err(error),
         };
         let wait = match opened {
             Ok(session) => {
@@ -123,8 +132,7 @@ enum End {
 }
 
 impl Keeper {
-    async fn open(&mut self) -> Result<Session, Error> {
-        let channel = self.settings.host.connect().await?;
+    async fn open(&mut self, channel: Channel) -> Result<Session, Error> {
         let mut client = ModuleRegistryClient::new(channel);
         if self.settings.plane == Some(Plane::Unary) {
             return self.open_unary(client).await;
@@ -213,7 +221,8 @@ impl Keeper {
             info: Some(identity.info),
         });
         request.set_timeout(RPC_TIMEOUT);
-        let response = client.register(request).await.map_err(|status| Error::from_status(&status))?.into_inner();
+        let answer = client.register(request).await;
+        let response = answer.map_err(|status| hinted(Error::from_status(&status)))?.into_inner();
         // All or nothing was asked for, so a single refusal is that of the registration.
         if let Some(refused) = response.results.iter().find(|result| !result.accepted) {
             let error = refused.error.clone().map(Error::from_wire);
@@ -362,6 +371,27 @@ impl Keeper {
             },
         }
     }
+}
+
+/// What to do about a refused registration, where the author can do something.
+fn hinted(error: Error) -> Error {
+    let hint = match error.code() {
+        "registry.namespace.owned" => {
+            "somebody else serves the namespace; replicas of one service share MODRACK_GROUP_ID"
+        }
+        "registry.namespace.reserved" => {
+            "`std`, `stdlib` and what is below them are the host's: choose another namespace"
+        }
+        "registry.namespace.denied" => "the credential in MODRACK_CREDENTIAL_FILE is for other namespaces",
+        "registry.credential.refused" => "MODRACK_CREDENTIAL_FILE names the file with a credential that the host knows",
+        "registry.schema.incompatible" => {
+            "a replacement may widen its input and narrow its output; `Provider::allow_breaking` permits the rest"
+        }
+        "registry.group.schema_mismatch" => "the members of a group serve identical types: stop the old ones first",
+        "registry.plane.unsupported" => "unset MODRACK_PLANE for the fastest plane that works",
+        _ => return error,
+    };
+    error.with_hint(hint)
 }
 
 /// Whether an attempt may succeed later without anybody's doing.

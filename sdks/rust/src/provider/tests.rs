@@ -316,6 +316,11 @@ async fn a_refusal_that_will_not_pass_ends_the_provider_with_its_code() {
     let host = FakeHost::start(Behaviour::default().refuse(refusal)).await;
     let error = start(text(), &host).end().await.unwrap_err();
     assert_eq!((error.code(), error.message()), ("registry.namespace.reserved", "`std` is the host's"));
+    assert_eq!(
+        format!("{error:?}"),
+        "`std` is the host's (registry.namespace.reserved)\n\
+         hint: `std`, `stdlib` and what is below them are the host's: choose another namespace"
+    );
 }
 
 #[tokio::test]
