@@ -8,6 +8,9 @@ use std::time::Duration;
 use anstream::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// Flags that every command takes.
+const GLOBAL: &str = "Global options";
+
 /// Modrack runs typed modules written in any language
 #[derive(Debug, Parser)]
 #[command(name = "modrack", version, propagate_version = false, disable_help_subcommand = true, max_term_width = 100)]
@@ -16,19 +19,19 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 
     /// Print JSON, also for errors
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
 
     /// When to use colour; `auto` also honours NO_COLOR
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
     color: Colour,
 
     /// The configuration file [env: MODRACK_CONFIG] [default: ./modrack.toml, if it is there]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
     /// Say more on stderr
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub(crate) verbose: bool,
 }
 

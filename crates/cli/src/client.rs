@@ -64,7 +64,7 @@ impl Client {
         let mut page_token = String::new();
         loop {
             let request = pb::ListModulesRequest { pattern: pattern.into(), page_size: 0, page_token };
-            let page = self.answer(self.inner.clone().list_modules(bounded(request, ANSWER)), ANSWER).await?;
+            let page = self.answer(self.inner.clone().list_modules(request), ANSWER).await?;
             modules.extend(page.modules);
             if page.next_page_token.is_empty() {
                 return Ok(modules);
@@ -76,7 +76,7 @@ impl Client {
     /// One module; of an unknown one, the hint names the nearest that there is.
     pub(crate) async fn get(&self, name: &str) -> Result<pb::Module, Failure> {
         let request = pb::GetModuleRequest { name: name.into() };
-        match self.answer(self.inner.clone().get_module(bounded(request, ANSWER)), ANSWER).await {
+        match self.answer(self.inner.clone().get_module(request), ANSWER).await {
             Ok(response) => response
                 .module
                 .ok_or_else(|| Error::of(wire::FIELD_MISSING, "the host answered without a module").into()),
@@ -87,7 +87,9 @@ impl Client {
     /// One call. The host ends it after `timeout`.
     pub(crate) async fn call(&self, request: pb::CallRequest, timeout: Duration) -> Result<pb::CallResponse, Failure> {
         let name = request.module.clone();
-        match self.answer(self.inner.clone().call(bounded(request, timeout)), timeout).await {
+        let mut request = Request::new(request);
+        request.set_timeout(timeout);
+        match self.answer(self.inner.clone().call(request), timeout + MARGIN).await {
             Err(failure) => Err(self.with_nearest(&name, failure).await),
             response => response,
         }
@@ -101,18 +103,17 @@ impl Client {
 
     /// A status of this connection as a failure.
     pub(crate) fn failure(&self, status: &Status) -> Failure {
-        let coded = !status.details().is_empty();
         match status.code() {
-            _ if coded => Error::from_status(status, wire::INTERNAL).into(),
-            Code::Unavailable => unreachable(&self.target, status.message()),
+            _ if !status.details().is_empty() => Error::from_status(status, wire::INTERNAL).into(),
             // The library's own end of the wait, at the same moment as the host's.
-            Code::DeadlineExceeded | Code::Cancelled => {
+            _ if caused_by::<tonic::TimeoutExpired>(status) => {
                 Error::of(wire::DEADLINE_EXCEEDED, "no answer came before the deadline").into()
             }
+            // A status that no host sent: the connection broke, or what is at its other end speaks something else.
+            _ if std::error::Error::source(status).is_some() => unreachable(&self.target, &root_cause(status)),
+            Code::Unavailable | Code::Cancelled | Code::Unknown => unreachable(&self.target, status.message()),
             Code::Unimplemented => Error::from_status(status, wire::METHOD_UNKNOWN).into(),
-            Code::Unknown | Code::Internal if std::error::Error::source(status).is_some() => {
-                unreachable(&self.target, &root_cause(status))
-            }
+            Code::DeadlineExceeded => Error::from_status(status, wire::DEADLINE_EXCEEDED).into(),
             _ => Error::from_status(status, wire::INTERNAL).into(),
         }
     }
@@ -122,11 +123,12 @@ impl Client {
         call: impl Future<Output = Result<Response<T>, Status>>,
         within: Duration,
     ) -> Result<T, Failure> {
-        match tokio::time::timeout(within + MARGIN, call).await {
+        match tokio::time::timeout(within, call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(self.failure(&status)),
             Err(_) => {
-                Err(Error::of(wire::DEADLINE_EXCEEDED, format!("no answer came within {:?}", within + MARGIN)).into())
+                let message = format!("`{}` gave no answer within {within:?}", self.target.as_str());
+                Err(Failure::local(codes::HOST_SILENT, message))
             }
         }
     }
@@ -155,15 +157,14 @@ pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str> + Clo
     slip.map(|(_, candidate)| candidate).or_else(|| known.clone().find(|candidate| local(candidate) == local(name)))
 }
 
-fn bounded<T>(message: T, timeout: Duration) -> Request<T> {
-    let mut request = Request::new(message);
-    request.set_timeout(timeout);
-    request
-}
-
 fn unreachable(target: &Target, why: &str) -> Failure {
     let why = if why.is_empty() { "the connection ended" } else { why };
     Failure::local(codes::HOST_UNREACHABLE, format!("cannot reach a host at `{}`: {why}", target.as_str()))
+}
+
+fn caused_by<E: std::error::Error + 'static>(status: &Status) -> bool {
+    let first: &(dyn std::error::Error + 'static) = status;
+    std::iter::successors(Some(first), |error| error.source()).any(|error| error.is::<E>())
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {

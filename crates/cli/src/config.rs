@@ -22,13 +22,9 @@ pub(crate) fn show(file: Option<PathBuf>, output: &Output) -> Result<(), Failure
         });
         return output.document(&values.collect());
     }
-    output.table(
-        &["KEY", "VALUE", "FROM"],
-        loaded
-            .entries()
-            .iter()
-            .map(|entry| vec![cell(&entry.key), cell(entry.value.to_string()), cell(entry.origin.to_string())]),
-    )
+    let rows = loaded.entries().iter();
+    let rows = rows.map(|entry| vec![cell(&entry.key), cell(entry.value.to_string()), cell(entry.origin.to_string())]);
+    output.line(&output.table(&["KEY", "VALUE", "FROM"], rows))
 }
 
 pub(crate) fn check(file: Option<PathBuf>, output: &Output) -> Result<(), Failures> {

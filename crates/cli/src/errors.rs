@@ -50,21 +50,15 @@ pub(crate) fn run(code: Option<&str>, output: &Output) -> Result<(), Failures> {
         }
         let narrow = output.width().is_some_and(|width| width < 80);
         let headings: &[_] = if narrow { &["CODE", "HINT"] } else { &["CODE", "CATEGORY", "RETRY", "HINT"] };
-        return output.table(
-            headings,
-            rows().map(|row| {
-                let mut cells = vec![
-                    cell(row.code),
-                    cell(row.category),
-                    cell(if row.retryable { "yes" } else { "no" }),
-                    cell(row.hint),
-                ];
-                if narrow {
-                    cells.drain(1..3);
-                }
-                cells
-            }),
-        );
+        let rows = rows().map(|row| {
+            let retry = if row.retryable { "yes" } else { "no" };
+            let mut cells = vec![cell(row.code), cell(row.category), cell(retry), cell(row.hint)];
+            if narrow {
+                cells.drain(1..3);
+            }
+            cells
+        });
+        return output.line(&output.table(headings, rows));
     };
     let Some(row) = rows().find(|row| row.code == code) else {
         let failure = Failure::local(codes::CODE_UNKNOWN, format!("`{code}` is no code of the host"));

@@ -3,7 +3,7 @@
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use host::config::ConfigError;
-use protocol::Error;
+use protocol::{Error, Origin};
 use serde_json::{Map, Value};
 
 use crate::codes::{self, LocalCode};
@@ -11,6 +11,8 @@ use crate::exit::Exit;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+/// For a code that a module chose itself.
+const MODULE_HINT: &str = "the module answered this itself; the log of its provider may say more";
 
 /// One failure.
 #[derive(Debug)]
@@ -37,12 +39,21 @@ impl Failure {
         }
     }
 
-    /// What clap found, in one line.
+    /// What clap found, as one line and a hint.
     pub(crate) fn usage(error: &clap::Error) -> Self {
         let text = error.to_string();
-        let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-        let line = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-        Self::local(codes::USAGE, line.trim_start_matches("error: "))
+        let lines: Vec<_> = text
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+            .collect();
+        let (tips, lines): (Vec<_>, Vec<_>) =
+            lines.into_iter().filter(|line| !line.is_empty()).partition(|line| line.starts_with("tip: "));
+        let failure = Self::local(codes::USAGE, lines.join(" ").trim_start_matches("error: "));
+        match tips.first() {
+            Some(tip) => failure.hint(tip.trim_start_matches("tip: ")),
+            None => failure,
+        }
     }
 
     /// Replaces the hint by a better one.
@@ -86,7 +97,10 @@ impl From<Error> for Failure {
             exit: Exit::of(&error),
             code: error.code().into(),
             message: error.message().into(),
-            hint: protocol::codes::find(error.code()).map(|code| code.hint.into()),
+            hint: match protocol::codes::find(error.code()) {
+                Some(code) => Some(code.hint.into()),
+                None => (error.origin() == Origin::Module).then(|| MODULE_HINT.into()),
+            },
             retryable: error.retryable(),
             facts,
         }

@@ -17,12 +17,15 @@ mod target;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::args::{Cli, Command, ConfigCommand, ModulesCommand};
 use crate::exit::Exit;
 use crate::failure::{Failure, Failures};
 use crate::output::Output;
+
+const NO_COMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 fn main() -> ExitCode {
     // A fault in the arguments has to be told in the form that they ask for, before they are read.
@@ -32,14 +35,14 @@ fn main() -> ExitCode {
 
     let matches = match Cli::command().after_long_help(exit::help()).try_get_matches_from(&raw) {
         Ok(matches) => matches,
-        Err(error) if json && error.use_stderr() => {
-            Failures::from(Failure::usage(&error)).print(true);
-            return Exit::Usage.into();
-        }
-        Err(error) => {
-            // Help and version, and faults for people: clap words them well. A closed pipe is no fault of ours.
+        // Help and version, which clap words and colours; a closed pipe is no fault of ours. No command at all gets the help, too.
+        Err(error) if !error.use_stderr() || (!json && error.kind() == NO_COMMAND) => {
             let _closed = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+        Err(error) => {
+            Failures::from(Failure::usage(&error)).print(json);
+            return Exit::Usage.into();
         }
     };
     let cli = Cli::from_arg_matches(&matches).expect("the matches come from the same definition");

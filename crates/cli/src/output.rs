@@ -15,6 +15,7 @@ pub(crate) struct Output {
     /// Machines read it.
     pub(crate) json: bool,
     colour: bool,
+    terminal: bool,
     width: Option<u16>,
 }
 
@@ -28,8 +29,15 @@ impl Output {
         let stdout = io::stdout();
         let colour = AutoStream::choice(&stdout) != ColorChoice::Never;
         // Lines that go to a file or a pipe are not broken: somebody searches them.
-        let width = stdout.is_terminal().then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0);
-        Self { json, colour, width }
+        let terminal = stdout.is_terminal();
+        let width = terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0);
+        Self { json, colour, terminal, width }
+    }
+
+    /// A terminal of this width without colour.
+    #[cfg(test)]
+    pub(crate) fn with_width(width: u16) -> Self {
+        Self { json: false, colour: false, terminal: true, width: Some(width) }
     }
 
     /// Columns of the terminal; none where there is no terminal.
@@ -39,6 +47,11 @@ impl Output {
 
     pub(crate) fn line(&self, text: &str) -> Result<(), Failures> {
         self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// Text of somebody else: as it is for a file or a pipe, without what could steer it on a terminal.
+    pub(crate) fn text(&self, text: &str) -> Result<(), Failures> {
+        if self.terminal { self.line(&printable(text)) } else { self.line(text) }
     }
 
     /// One JSON document, laid out for reading.
@@ -53,7 +66,8 @@ impl Output {
 
     /// Writes and flushes. Ends the process quietly when nobody reads any more, as `head` does.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failures> {
-        let mut stdout = AutoStream::auto(io::stdout()).lock();
+        // Not through `anstream`: what a module answered goes into a pipe byte by byte, escape sequences included.
+        let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
             result => result.map_err(|error| {
@@ -63,7 +77,7 @@ impl Output {
     }
 
     /// A table with bold headings that fits the terminal.
-    pub(crate) fn table(&self, headings: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> Result<(), Failures> {
+    pub(crate) fn table(&self, headings: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         if self.colour {
@@ -80,7 +94,7 @@ impl Output {
         for (i, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, if i == last { 0 } else { 2 }));
         }
-        self.line(&table.trim_fmt())
+        table.trim_fmt()
     }
 
     /// A text in one of the terminal's sixteen colours.

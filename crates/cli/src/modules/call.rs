@@ -49,7 +49,7 @@ pub(crate) async fn run(target: &Target, call: CallArgs, verbose: bool, output: 
     }
     match value {
         value if output.json => output.json_line(&value),
-        Value::String(text) => output.line(&text),
+        Value::String(text) => output.text(&text),
         value => output.document(&value),
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn from_args(args: &[(String, String)], input: &CType) -> Result<Valu
             [.., (name, _)] => {
                 let message = format!("the input is no record, so there is no argument `{name}`");
                 Err(Failure::local(codes::ARGUMENT_UNKNOWN, message)
-                    .hint(format!("give the whole as --arg {WHOLE}=…, a {input}")))
+                    .hint(format!("give the whole as --arg {WHOLE}=…, of type {input}")))
             }
         };
     };
@@ -56,7 +56,7 @@ pub(super) fn from_args(args: &[(String, String)], input: &CType) -> Result<Valu
 
 fn missing(name: &str, ctype: &CType) -> Failure {
     let message = format!("the argument `{name}` is missing");
-    Failure::local(codes::INPUT_MISSING, message).hint(format!("give it with --arg {name}=…, a {ctype}"))
+    Failure::local(codes::INPUT_MISSING, message).hint(format!("give it with --arg {name}=…, of type {ctype}"))
 }
 
 /// One value: text, or the content of a file.
@@ -105,7 +105,7 @@ fn typed(name: &str, text: &str, ctype: &CType) -> Result<Value, Failure> {
         // `Any`, and a union with a String in it, take what is no JSON of theirs as text.
         Err(_) if matches!(ctype, CType::Any | CType::Union(_)) && fits(&as_text).is_ok() => Ok(as_text),
         Err(error) => {
-            let message = format!("the argument `{name}` is no {ctype}: {error}");
+            let message = format!("the argument `{name}` is not of type {ctype}: {error}");
             let hint = match ctype {
                 CType::Bytes => format!("give base64, or a file with --arg {name}=@FILE"),
                 _ => format!("the type is read as JSON: --arg {name}='{}'", sample(ctype)),
@@ -130,8 +130,7 @@ fn sample(ctype: &CType) -> String {
         }
         CType::Map(key, value) => format!("[[{}, {}]]", sample(&key.ctype()), sample(value)),
         CType::Record(record) => {
-            let members =
-                record.fields.iter().map(|field| format!("\"{}\": {}", field.name, sample(&field.ctype)));
+            let members = record.fields.iter().map(|field| format!("\"{}\": {}", field.name, sample(&field.ctype)));
             format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
         }
         CType::Union(variants) => variants.first().map_or_else(String::new, sample),
@@ -210,7 +209,8 @@ mod tests {
         check("{n: Int, f: Float, b: Bool}", &["n=5", "f=2", "b=true"], r#"{"b":true,"f":2,"n":5}"#);
         check("{items: List<String>}", &[r#"items=["a"]"#], r#"{"items":["a"]}"#);
         check("{n: Option<Int>}", &["n=null"], r#"{"n":null}"#);
-        check("{n: Int}", &["n=9223372036854775807"], "cli.argument.invalid");
+        check("{n: Int}", &["n=9223372036854775807"], r#"{"n":9223372036854775807}"#);
+        check("{n: Int}", &["n=9223372036854775808"], "cli.argument.invalid");
         check("{n: Int}", &[r#"n="9223372036854775807""#], r#"{"n":"9223372036854775807"}"#);
         check("{n: Int}", &["n=five"], "cli.argument.invalid");
         check("{b: Bool}", &["b=1"], "cli.argument.invalid");

@@ -27,6 +27,10 @@ pub(crate) async fn run(target: &Target, pattern: &str, output: &Output) -> Resu
         anstream::eprintln!("{what}\nhint: {hint}");
         return Ok(());
     }
+    output.line(&table(&modules, output))
+}
+
+fn table(modules: &[pb::Module], output: &Output) -> String {
     let width = output.width().unwrap_or(u16::MAX);
     let (types, details) = (width >= ROOM_FOR_TYPES, width >= ROOM_FOR_DETAILS);
     let mut headings = vec!["MODULE"];
@@ -57,4 +61,85 @@ pub(crate) async fn run(target: &Target, pattern: &str, output: &Output) -> Resu
 fn state_cell(module: &pb::Module) -> comfy_table::Cell {
     let state = view::best_state(module);
     coloured(state, if state == "ready" { Color::Green } else { Color::Yellow })
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::generated::provider::v1::{DataPlane, ProviderInfo};
+
+    use super::*;
+
+    fn module(name: &str, input: &str, endpoints: &[(&str, DataPlane, pb::SessionState)]) -> pb::Module {
+        let endpoint = |&(language, plane, state): &(&str, DataPlane, pb::SessionState)| pb::Endpoint {
+            plane: plane.into(),
+            state: state.into(),
+            info: Some(ProviderInfo { language: language.into(), ..ProviderInfo::default() }),
+            ..pb::Endpoint::default()
+        };
+        pb::Module {
+            name: name.into(),
+            input_text: input.into(),
+            output_text: "String".into(),
+            version: "1.2.0".into(),
+            revision: 3,
+            endpoints: endpoints.iter().map(endpoint).collect(),
+            ..pb::Module::default()
+        }
+    }
+
+    fn shown(width: u16) -> String {
+        let (ready, draining) = (pb::SessionState::Ready, pb::SessionState::Draining);
+        let modules = [
+            module("text.Uppercase", "{text: String}", &[("python", DataPlane::Link, ready)]),
+            module(
+                "text.Replace",
+                "{text: String, find: String, replace: String}",
+                &[
+                    ("rust", DataPlane::Unary, draining),
+                    ("", DataPlane::Attach, ready),
+                    ("rust", DataPlane::Unary, ready),
+                ],
+            ),
+            module("odd\u{1b}[31m.Name", "Any", &[("", DataPlane::Unspecified, pb::SessionState::Pending)]),
+        ];
+        table(&modules, &Output::with_width(width))
+    }
+
+    #[test]
+    fn a_wide_terminal_shows_everything() {
+        insta::assert_snapshot!(shown(120), @r"
+        MODULE          TYPE                                                VERSION   LANGUAGE  PLANE         PROVIDERS  STATE
+        text.Uppercase  {text: String} -> String                            1.2.0 r3  python    link          1          ready
+        text.Replace    {text: String, find: String, replace: String} ->    1.2.0 r3  rust      attach,unary  3          ready
+                        String
+        odd�[31m.Name   Any -> String                                       1.2.0 r3  -         -             1          pending
+        ");
+    }
+
+    #[test]
+    fn types_are_broken_to_the_width_as_long_as_there_is_room_for_them() {
+        insta::assert_snapshot!(shown(100), @r"
+        MODULE          TYPE                            VERSION   LANGUAGE  PLANE         PROVIDERS  STATE
+        text.Uppercase  {text: String} -> String        1.2.0 r3  python    link          1          ready
+        text.Replace    {text: String, find: String,    1.2.0 r3  rust      attach,unary  3          ready
+                        replace: String} -> String
+        odd�[31m.Name   Any -> String                   1.2.0 r3  -         -             1          pending
+        ");
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_what_a_call_needs() {
+        insta::assert_snapshot!(shown(80), @r"
+        MODULE          VERSION   LANGUAGE  PLANE         PROVIDERS  STATE
+        text.Uppercase  1.2.0 r3  python    link          1          ready
+        text.Replace    1.2.0 r3  rust      attach,unary  3          ready
+        odd�[31m.Name   1.2.0 r3  -         -             1          pending
+        ");
+        insta::assert_snapshot!(shown(40), @r"
+        MODULE          PROVIDERS  STATE
+        text.Uppercase  1          ready
+        text.Replace    3          ready
+        odd�[31m.Name   1          pending
+        ");
+    }
 }

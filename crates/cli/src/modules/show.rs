@@ -32,14 +32,15 @@ pub(crate) async fn run(target: &Target, name: &str, output: &Output) -> Result<
             dash(&endpoint.session_id),
         ]
     });
-    output.table(&["PROVIDER", "GROUP", "LANGUAGE", "SDK", "PID", "PLANE", "STATE", "SESSION"], rows)
+    let headings = ["PROVIDER", "GROUP", "LANGUAGE", "SDK", "PID", "PLANE", "STATE", "SESSION"];
+    output.line(&output.table(&headings, rows))
 }
 
 fn describe(module: &pb::Module, output: &Output) -> String {
     let mut text = output.paint(Style::new().bold(), &printable(&module.name));
     write!(text, "  {} r{}\n", printable(&module.version), module.revision).expect("a String takes all text");
     let mut line = |label: &str, value: &str| {
-        writeln!(text, "  {label:<13}{}", printable(value)).expect("a String takes all text");
+        writeln!(text, "  {label:<14}{}", printable(value)).expect("a String takes all text");
     };
     if !module.description.is_empty() {
         for (i, part) in module.description.lines().enumerate() {

@@ -51,7 +51,8 @@ fn print(event: &Event, output: &Output) -> Result<(), Failures> {
         Event::Changed(pb::ModuleChanged { module: Some(module) }) => line("~", AnsiColor::Yellow, summary(module)),
         Event::Removed(removed) => line("-", AnsiColor::Red, format!("{}  {}", removed.name, removed.reason)),
         Event::Synced(synced) => {
-            anstream::eprintln!("{} modules; waiting for changes, Ctrl-C ends", synced.modules);
+            let what = if synced.modules == 1 { "module" } else { "modules" };
+            anstream::eprintln!("{} {what}; waiting for changes, Ctrl-C ends", synced.modules);
             Ok(())
         }
         Event::Added(_) | Event::Changed(_) => Ok(()),
