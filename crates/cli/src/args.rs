@@ -157,10 +157,11 @@ enum Colour {
 
 /// What `--color` says, before the arguments are read as a whole. Anything unknown is reported when they are.
 pub(crate) fn colour_of(raw: &[OsString]) -> ColorChoice {
-    let mut values =
-        raw.iter().zip(raw.iter().skip(1)).filter(|(flag, _)| *flag == "--color").map(|(_, value)| value.to_str());
-    let joined = raw.iter().filter_map(|arg| arg.to_str()?.strip_prefix("--color="));
-    match values.next().flatten().or_else(|| joined.last()) {
+    let value_of = |(i, arg): (usize, &OsString)| match arg.to_str()?.strip_prefix("--color")? {
+        "" => raw.get(i + 1)?.to_str().map(str::to_owned),
+        joined => joined.strip_prefix('=').map(str::to_owned),
+    };
+    match raw.iter().enumerate().find_map(value_of).as_deref() {
         Some("always") => ColorChoice::Always,
         Some("never") => ColorChoice::Never,
         _ => ColorChoice::Auto,

@@ -6,7 +6,7 @@ use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::host_client::HostClient;
 use protocol::{Error, codes as wire};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, TimeoutExpired};
 
 use crate::codes;
 use crate::failure::{Failure, Failures};
@@ -106,7 +106,7 @@ impl Client {
         match status.code() {
             _ if !status.details().is_empty() => Error::from_status(status, wire::INTERNAL).into(),
             // The library's own end of the wait, at the same moment as the host's.
-            _ if caused_by::<tonic::TimeoutExpired>(status) => {
+            Code::Cancelled if status.message() == TimeoutExpired(()).to_string() => {
                 Error::of(wire::DEADLINE_EXCEEDED, "no answer came before the deadline").into()
             }
             // A status that no host sent: the connection broke, or what is at its other end speaks something else.
@@ -160,11 +160,6 @@ pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str> + Clo
 fn unreachable(target: &Target, why: &str) -> Failure {
     let why = if why.is_empty() { "the connection ended" } else { why };
     Failure::local(codes::HOST_UNREACHABLE, format!("cannot reach a host at `{}`: {why}", target.as_str()))
-}
-
-fn caused_by<E: std::error::Error + 'static>(status: &Status) -> bool {
-    let first: &(dyn std::error::Error + 'static) = status;
-    std::iter::successors(Some(first), |error| error.source()).any(|error| error.is::<E>())
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {

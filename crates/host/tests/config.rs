@@ -1,4 +1,6 @@
 //! The configuration as an operator meets it: what wins, where it came from, and every fault at once.
+// Tests fail by panicking, their helpers included.
+#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 use std::time::Duration;

@@ -38,7 +38,7 @@ pub(crate) async fn run(target: &Target, name: &str, output: &Output) -> Result<
 
 fn describe(module: &pb::Module, output: &Output) -> String {
     let mut text = output.paint(Style::new().bold(), &printable(&module.name));
-    write!(text, "  {} r{}\n", printable(&module.version), module.revision).expect("a String takes all text");
+    writeln!(text, "  {} r{}", printable(&module.version), module.revision).expect("a String takes all text");
     let mut line = |label: &str, value: &str| {
         writeln!(text, "  {label:<14}{}", printable(value)).expect("a String takes all text");
     };

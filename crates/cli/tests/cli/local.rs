@@ -219,6 +219,26 @@ async fn a_server_that_speaks_something_else_is_no_host() {
 }
 
 #[tokio::test]
+async fn a_host_that_says_nothing_does_not_hold_a_call_beyond_its_deadline() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    let args = ["modules", "call", "text.A", "--json-input", "1", "--timeout", "200ms", "--host", &address];
+    insta::assert_snapshot!(run(&args).await, @r"
+    exit 6
+    --- stderr
+    error: no answer came before the deadline (executor.deadline.exceeded)
+    hint: give the call more time, or look at why the module is slow
+    ");
+    server.abort();
+}
+
+#[tokio::test]
 async fn config_show_says_where_each_value_came_from() {
     let dir = TempDir::new().unwrap();
     std::fs::write(dir.path().join("modrack.toml"), "socket = \"\"\n\n[limits]\nsessions = 7\n").unwrap();

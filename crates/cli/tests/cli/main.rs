@@ -1,4 +1,6 @@
 //! The `modrack` command as a user meets it: whole output and exit code, with real hosts on free ports.
+// Tests fail by panicking, their helpers included.
+#![allow(clippy::unwrap_used)]
 
 mod local;
 mod modules;
