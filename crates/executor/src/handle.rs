@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::connection::attach::{self, AttachIo};
 use crate::connection::driver::Driver;
 use crate::connection::link::{self, LinkBounds, LinkIo};
-use crate::connection::{self, ProviderDrains};
+use crate::connection::{self, Ended, ProviderDrains};
 use crate::options::Options;
 use crate::service::{End, Request, Targets};
 use crate::target::{Attempt, Target};
@@ -51,6 +51,15 @@ pub struct Reply {
     pub attempts: u32,
 }
 
+/// A link connection that was not taken over, and why: its provider has yet to be told.
+#[derive(Debug)]
+pub struct NotAdopted<R, W> {
+    /// Why.
+    pub error: Error,
+    /// The connection as it was.
+    pub io: LinkIo<R, W>,
+}
+
 /// Cheap to clone; all clones reach the same service.
 #[derive(Clone)]
 pub struct Handle {
@@ -83,8 +92,9 @@ impl Handle {
     /// caller then makes the session callable in the registry.
     ///
     /// # Errors
-    /// `registry.session.attached` when the session has a connection, `host.stopping`.
-    pub async fn adopt_link<R, W>(&self, session: SessionId, io: LinkIo<R, W>) -> Result<(), Error>
+    /// `registry.session.attached` when the session has a connection, `host.stopping`; with the connection, on which
+    /// nothing was written.
+    pub async fn adopt_link<R, W>(&self, session: SessionId, io: LinkIo<R, W>) -> Result<(), NotAdopted<R, W>>
     where
         R: AsyncRead + Unpin + Send + 'static,
         W: AsyncWrite + Unpin + Send + 'static,
@@ -92,14 +102,29 @@ impl Handle {
         let (connection, inbox) = connection::channel();
         let bounds =
             LinkBounds { message_bytes: self.options.message_bytes, write_timeout: self.options.write_timeout };
-        let drive = link::drive(Driver::new(session, self.drains.clone()), io, inbox, bounds).boxed();
-        self.ask(|done| Request::Adopt { session, plane: DataPlane::Link, connection, drive, done }).await?
+        let driver = Driver::new(session, self.drains.clone());
+        // Handed over last, so that a connection which is not taken can still be told why.
+        let (handover, handed_over) = oneshot::channel();
+        let drive = async move {
+            match handed_over.await {
+                Ok(io) => link::drive(driver, io, inbox, bounds).await,
+                Err(_) => Ended::Asked,
+            }
+        };
+        let drive = drive.boxed();
+        let adopted = self.ask(|done| Request::Adopt { session, plane: DataPlane::Link, connection, drive, done }).await;
+        if let Err(error) = adopted.and_then(|adopted| adopted) {
+            return Err(NotAdopted { error, io });
+        }
+        // The task ends early only with the service, and its connections with it.
+        let _gone = handover.send(io).is_err();
+        Ok(())
     }
 
     /// Takes over the attach stream of a session that showed its token; see [`Handle::adopt_link`].
     ///
     /// # Errors
-    /// As there.
+    /// The same codes.
     pub async fn adopt_attach<S>(&self, session: SessionId, io: AttachIo<S>) -> Result<(), Error>
     where
         S: Stream<Item = Result<Vec<ProviderFrame>, Error>> + Unpin + Send + 'static,

@@ -14,6 +14,10 @@ use tower::{Layer, Service};
 
 use crate::surface::timeout;
 
+/// When the head of a request came; an extension of each request. Its deadline counts from here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrived(pub(crate) Instant);
+
 /// Wraps the routes of a gRPC server.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct CodedLayer;
@@ -44,10 +48,12 @@ where
         self.0.poll_ready(ctx)
     }
 
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
         // Taken before the server takes the time for its own clock around this service, whose answer has no code: of two
         // timers the earlier one fires first, and of two that fire together the inner one is asked first.
-        let deadline = timeout::of(request.headers()).and_then(|allowed| Instant::now().checked_add(allowed));
+        let arrived = Instant::now();
+        request.extensions_mut().insert(Arrived(arrived));
+        let deadline = timeout::of(request.headers()).and_then(|allowed| arrived.checked_add(allowed));
         let response = self.0.call(request);
         Box::pin(async move {
             let mut response = match deadline {

@@ -82,7 +82,7 @@ async fn handshake(stream: UnixStream, admission: &Admission, hello: Duration) {
     };
     match admission.executor.adopt_link(session.id, LinkIo { reader, writer, buffer }).await {
         Ok(()) => admission.make_callable(session, DataPlane::Link).await,
-        Err(error) => tracing::info!(session = %session.id, %error, "a link connection was refused"),
+        Err(refused) => refuse_half(refused.io.writer, refused.error).await,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use executor::Call;
 use futures::Stream;
@@ -11,10 +11,12 @@ use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::host_server::Host;
 use protocol::{Error, ModuleName, codes};
 use registry::{Pattern, Route};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
+use crate::coded::Arrived;
 use crate::surface::{timeout, view};
 use crate::watch;
 
@@ -65,8 +67,8 @@ impl Host for ClientSurface {
     }
 
     async fn call(&self, request: Request<pb::CallRequest>) -> Result<Response<pb::CallResponse>, Status> {
-        let started = Instant::now();
-        let (metadata, _, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
+        let arrived = extensions.get::<Arrived>().map_or_else(Instant::now, |arrived| arrived.0);
         let timeout = timeout::of(metadata.as_ref())
             .map_or(self.default_timeout, |asked| timeout::to_answer(asked.min(self.max_timeout)));
         let route = self.route(&request.module)?;
@@ -78,7 +80,7 @@ impl Host for ClientSurface {
         let execution_id = self.executor.next_execution_id();
         let call = Call {
             input,
-            deadline: tokio::time::Instant::now() + timeout,
+            deadline: arrived + timeout,
             idempotency_key: request.idempotency_key,
             node_id: String::new(),
             trace: trace(&metadata),
@@ -99,7 +101,7 @@ impl Host for ClientSurface {
             session_id: reply.session.to_string(),
             plane: reply.plane.to_proto().into(),
             attempts: reply.attempts,
-            duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            duration_us: u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX),
         };
         Ok(Response::new(pb::CallResponse { output: Some(output), info: Some(info) }))
     }
