@@ -277,14 +277,15 @@ async fn a_unary_provider_that_is_not_there_or_never_answers_costs_its_callers_o
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let url = format!("http://{}", free.local_addr().expect("it is bound"));
     drop(free);
-    let session = dialled(&client, &url).await;
+    let mut watch = client.watch("liar.*").await.expect("the host can be watched");
+    let _session = dialled(&client, &url).await;
     let error = error_of(call(&client)).await;
     assert_eq!(
         (error.code(), error.category(), error.retryable()),
         ("executor.provider.unreachable", Category::Unavailable, true),
         "{error:?}"
     );
-    session.unregister().await.expect("it is there");
+    assert_eq!(watch.removed().await.reason, "link_lost");
 
     // Something that listens and speaks no HTTP/2.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
@@ -296,10 +297,10 @@ async fn a_unary_provider_that_is_not_there_or_never_answers_costs_its_callers_o
             let _closed: std::io::Result<()> = answer.await;
         }
     });
-    let session = dialled(&client, &url).await;
+    let _session = dialled(&client, &url).await;
     let error = error_of(call(&client)).await;
     assert_eq!(error.category(), Category::Unavailable, "{error:?}");
-    session.unregister().await.expect("it is there");
+    assert_eq!(watch.removed().await.reason, "link_lost");
     garbage.abort();
     others.are_unharmed().await;
 }
