@@ -64,6 +64,12 @@ impl Output {
         self.line(&value.to_string())
     }
 
+    /// Lines that a process says while it goes on with its work, whether or not anybody reads them.
+    pub(crate) fn announce(&self, text: &str) {
+        let mut stdout = io::stdout().lock();
+        let _unread = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    }
+
     /// Writes and flushes. Ends the process quietly when nobody reads any more, as `head` does.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failures> {
         // Not through `anstream`: what a module answered goes into a pipe byte by byte, escape sequences included.

@@ -40,32 +40,30 @@ async fn serve(config: Config, output: &Output) -> Result<(), Failures> {
     let (ready, addresses) = oneshot::channel();
     let host = host::serve(config, signals.first(), ready);
     let announce = async {
-        match addresses.await {
-            Ok(addresses) => announce(&addresses, output),
-            // The host ended before it was ready; its own end says why.
-            Err(_) => Ok(()),
+        // Without addresses the host ended before it was ready; its own end says why.
+        if let Ok(addresses) = addresses.await {
+            output.announce(&ready_text(&addresses, output.json));
         }
     };
-    let (served, announced) = tokio::join!(host, announce);
+    let (served, ()) = tokio::join!(host, announce);
     served.map_err(|error| {
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-        Failure::local(codes::SERVE_FAILED, format!("{error}{cause}"))
-    })?;
-    announced
+        Failure::local(codes::SERVE_FAILED, format!("{error}{cause}")).into()
+    })
 }
 
-fn announce(addresses: &Addresses, output: &Output) -> Result<(), Failures> {
+fn ready_text(addresses: &Addresses, json: bool) -> String {
     let url = addresses.listen.map(url_of);
     let socket = addresses.socket.as_ref().map(|path| format!("unix:{}", path.display()));
     let link = addresses.link.as_ref().map(|path| path.display().to_string());
-    if output.json {
-        return output.json_line(&json!({ "listen": url, "socket": socket, "link": link, "pid": std::process::id() }));
+    if json {
+        return json!({ "listen": url, "socket": socket, "link": link, "pid": std::process::id() }).to_string();
     }
-    for address in url.iter().chain(&socket) {
-        output.line(&format!("listening on {address}"))?;
+    let mut lines: Vec<_> = url.iter().chain(&socket).map(|address| format!("listening on {address}")).collect();
+    if let Some(best) = url.or(socket) {
+        lines.push(format!("providers and clients find it with MODRACK_HOST={best}"));
     }
-    let best = url.or(socket).unwrap_or_default();
-    output.line(&format!("providers and clients find it with MODRACK_HOST={best}"))
+    lines.join("\n")
 }
 
 fn start_log(log: &Log) {

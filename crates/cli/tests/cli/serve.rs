@@ -1,11 +1,12 @@
 //! `modrack serve` as a process: what it prints, and how it ends.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
 use protocol::generated::provider::v1::host_frame::Frame;
-use testkit::{module, registration, within};
+use testkit::{eventually, module, registration, within};
 
-use crate::run::{Host, modrack, shown};
+use crate::run::{Host, modrack, shown, signal};
 
 #[tokio::test]
 async fn a_ready_host_says_where_it_listens_and_what_to_set() {
@@ -29,6 +30,24 @@ async fn a_machine_reads_the_addresses_as_json() {
     assert_eq!(line["link"], data.join("link.sock").to_str().unwrap());
     let url = line["listen"].as_str().unwrap();
     assert_eq!(testkit::Client::new(url).names("").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_host_goes_on_when_nobody_reads_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["serve", "--listen", "", "--socket", "host.sock", "--data-dir", "data"];
+    let mut host = modrack(dir.path(), &args).stderr(Stdio::null()).spawn().unwrap();
+    drop(host.stdout.take());
+    let socket = format!("unix:{}", dir.path().join("host.sock").display());
+    let text = eventually("an answer on the socket", async || {
+        let text = shown(modrack(dir.path(), &["modules", "list", "--json", "--host", &socket]), "").await;
+        text.starts_with("exit 0").then_some(text)
+    })
+    .await;
+    assert_eq!(text, "exit 0\n--- stdout\n[]\n");
+    signal(&host, "TERM").await;
+    let status = within("the end of the host", host.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
 }
 
 #[tokio::test]
