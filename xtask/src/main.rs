@@ -5,12 +5,14 @@
 //! * `tidy`     checks the invariants of the architecture
 //! * `demo`     runs modules in three languages against a fresh host
 //! * `test`     runs the tests of all languages
+//! * `bench`    measures, beside baselines in the same run
 //! * `ci`       runs everything that CI runs
 //!
 //! They need cargo, Python and Node; a missing one is named with the command that installs it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the one who runs it")]
 
+mod bench;
 mod ci;
 mod codegen;
 mod demo;
@@ -59,6 +61,12 @@ enum Command {
         #[arg(value_enum)]
         parts: Vec<test::Part>,
     },
+    /// Measure, each beside its baseline in the same run.
+    Bench {
+        /// Only these; all when none is named.
+        #[arg(value_enum)]
+        benches: Vec<bench::Bench>,
+    },
     /// Run everything that CI runs.
     Ci {
         /// Only these checks; all when none is named.
@@ -90,6 +98,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(&workspace, &progress),
         Command::Demo => demo::run(&workspace, &progress),
         Command::Test { parts } => test::run(&workspace, &progress, &parts),
+        Command::Bench { benches } => bench::run(&workspace, &benches),
         Command::Ci { checks, except } => ci::run(&workspace, &progress, &checks, &except),
     }
 }

@@ -1,10 +1,110 @@
-//! How long the hot path takes for a record of some 10 KiB. Run with `cargo bench -p type-schema`.
+//! How long the hot path takes for values of some 10 KiB, beside what reads the same bytes without a type. Asserts nothing.
+//!
+//! Run by `cargo xtask bench codec`. Prints a table and writes `target/bench/codec.json`. The baseline is `rmp-serde` skipping the
+//! value (`IgnoredAny`): a walk over the bytes that checks no type, no order and no duplicate. Both run in turn, so that what
+//! else the machine does meets both.
 
-use divan::{Bencher, black_box, counter::BytesCount};
+#![allow(clippy::print_stdout, reason = "the table is what it is for")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use serde::de::IgnoredAny;
 use type_schema::{CType, CValue, Schema, Transcoder, encode};
 
-fn main() {
-    divan::main();
+/// Repetitions of which the median counts.
+const REPETITIONS: usize = 15;
+/// Time for one measurement of one repetition.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// One row of the result.
+#[derive(serde::Serialize)]
+struct Row {
+    case: &'static str,
+    operation: &'static str,
+    bytes: usize,
+    median_ns: f64,
+    baseline: &'static str,
+    baseline_ns: f64,
+    ratio: f64,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut rows = Vec::new();
+    for (case, (ctype, value)) in [("document", document()), ("texts", texts()), ("rows", rows_of_numbers())] {
+        let bytes = encode(&value, &ctype)?;
+        let schema = Schema::new(ctype)?;
+        let union = Schema::new(CType::union([CType::Int, schema.ctype().clone()]))?;
+        let transcoder = Transcoder::new(&schema, &union)?;
+        let operations: [(&'static str, Box<dyn Fn() + '_>); 4] = [
+            ("validate", Box::new(|| drop(black_box(schema.validate(black_box(&bytes)))))),
+            ("transcode into a union", Box::new(|| drop(black_box(transcoder.transcode(black_box(&bytes)))))),
+            ("decode to a tree", Box::new(|| drop(black_box(schema.decode(black_box(&bytes)))))),
+            ("encode a tree", Box::new(|| drop(black_box(schema.encode(black_box(&value)))))),
+        ];
+        let skip = || drop(black_box(rmp_serde::from_slice::<IgnoredAny>(black_box(&bytes))));
+        for (operation, work) in &operations {
+            let (median_ns, baseline_ns) = alternate(work, &skip);
+            let ratio = median_ns / baseline_ns;
+            rows.push(Row {
+                case,
+                operation,
+                bytes: bytes.len(),
+                median_ns,
+                baseline: "rmp-serde skip",
+                baseline_ns,
+                ratio,
+            });
+        }
+    }
+    print(&rows);
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
+    std::fs::create_dir_all(&directory)?;
+    std::fs::write(directory.join("codec.json"), serde_json::to_string_pretty(&rows)?)?;
+    Ok(())
+}
+
+/// Medians of both, in nanoseconds a run, measured in turn.
+fn alternate(work: &dyn Fn(), baseline: &dyn Fn()) -> (f64, f64) {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..REPETITIONS {
+        ours.push(measure(work));
+        theirs.push(measure(baseline));
+    }
+    (median(ours), median(theirs))
+}
+
+fn measure(work: &dyn Fn()) -> f64 {
+    let (started, mut runs) = (Instant::now(), 0_u32);
+    loop {
+        for _ in 0..16 {
+            work();
+        }
+        runs += 16;
+        let elapsed = started.elapsed();
+        if elapsed >= SLICE {
+            return elapsed.as_secs_f64() * 1e9 / f64::from(runs);
+        }
+    }
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn print(rows: &[Row]) {
+    println!(
+        "{:<10} {:<24} {:>7} {:>10} {:>16} {:>7}",
+        "case", "operation", "bytes", "median", "rmp-serde skip", "ratio"
+    );
+    for row in rows {
+        let (ours, theirs) = (format!("{:.2} µs", row.median_ns / 1e3), format!("{:.2} µs", row.baseline_ns / 1e3));
+        println!(
+            "{:<10} {:<24} {:>7} {:>10} {:>16} {:>7.2}",
+            row.case, row.operation, row.bytes, ours, theirs, row.ratio
+        );
+    }
 }
 
 /// A record of 10 KiB as modules have them: 100 texts of some 85 bytes and 50 numbers.
@@ -25,48 +125,8 @@ fn document() -> (CType, CValue) {
 }
 
 /// 10 KiB of small rows: the worst case, a value every few bytes.
-fn rows() -> (CType, CValue) {
+fn rows_of_numbers() -> (CType, CValue) {
     let ctype = CType::parse("{rows: List<{id: Int, ok: Bool, score: Float}>}").expect("a type");
     let row = |i| CValue::record([("id", CValue::Int(i)), ("ok", CValue::Bool(true)), ("score", CValue::Float(0.5))]);
     (ctype, CValue::record([("rows", CValue::List((0..370).map(row).collect()))]))
-}
-
-fn case(name: &str) -> (Schema, Vec<u8>, CValue) {
-    let (ctype, value) = match name {
-        "document" => document(),
-        "texts" => texts(),
-        _ => rows(),
-    };
-    let bytes = encode(&value, &ctype).expect("a value of its type");
-    (Schema::new(ctype).expect("a legal type"), bytes, value)
-}
-
-const CASES: [&str; 3] = ["document", "texts", "rows"];
-
-#[divan::bench(args = CASES)]
-fn validate(bencher: Bencher<'_, '_>, name: &str) {
-    let (schema, bytes, _) = case(name);
-    bencher.counter(BytesCount::from(bytes.len())).bench(|| schema.validate(black_box(&bytes)));
-}
-
-#[divan::bench(args = CASES)]
-fn transcode_into_a_union(bencher: Bencher<'_, '_>, name: &str) {
-    let (schema, bytes, _) = case(name);
-    let to = Schema::new(CType::union([CType::Int, schema.ctype().clone()])).expect("a legal type");
-    let transcoder = Transcoder::new(&schema, &to).expect("a variant is a subtype");
-    bencher
-        .counter(BytesCount::from(bytes.len()))
-        .bench(|| transcoder.transcode(black_box(&bytes)).map(|moved| moved.len()));
-}
-
-#[divan::bench(args = CASES)]
-fn decode_to_a_tree(bencher: Bencher<'_, '_>, name: &str) {
-    let (schema, bytes, _) = case(name);
-    bencher.counter(BytesCount::from(bytes.len())).bench(|| schema.decode(black_box(&bytes)));
-}
-
-#[divan::bench(args = CASES)]
-fn encode_a_tree(bencher: Bencher<'_, '_>, name: &str) {
-    let (schema, bytes, value) = case(name);
-    bencher.counter(BytesCount::from(bytes.len())).bench(|| schema.encode(black_box(&value)));
 }

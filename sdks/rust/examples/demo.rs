@@ -3,6 +3,8 @@
 //!
 //! Usage: `MODRACK_HOST=… demo <text file>`
 
+#![allow(clippy::print_stdout, reason = "the table is what it is for")]
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::{Duration, Instant};
