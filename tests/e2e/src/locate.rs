@@ -1,6 +1,9 @@
 //! Where the programs are that the tests start. Builds none of them.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::provider::Language;
 
 /// A program or file that a test needs.
 ///
@@ -24,6 +27,27 @@ fn target() -> PathBuf {
 #[must_use]
 pub fn program() -> PathBuf {
     existing(target().join("modrack"), "cargo build -p cli")
+}
+
+/// The client of `tests/golden` in a language: it lists the modules of a host and calls one, with generated stubs alone.
+#[must_use]
+pub fn golden_client(language: Language) -> Command {
+    let golden = root().join("tests/golden");
+    let make = "cargo xtask test e2e";
+    match language {
+        Language::Rust => Command::new(existing(target().join("call_host"), make)),
+        Language::Python => {
+            let mut command = Command::new(python());
+            command.arg(golden.join("python/call_host.py"));
+            command
+        }
+        Language::TypeScript => {
+            let mut command = Command::new("node");
+            let built = golden.join("typescript/dist/tests/golden/typescript/src/call-host.js");
+            command.arg(existing(built, make));
+            command
+        }
+    }
 }
 
 pub(crate) fn rust_fixture() -> PathBuf {

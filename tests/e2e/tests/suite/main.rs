@@ -12,6 +12,7 @@ mod calls;
 mod command_line;
 mod ends_of_a_call;
 mod failures;
+mod generated_clients;
 mod groups;
 mod leases;
 mod losses;
