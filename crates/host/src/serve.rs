@@ -3,6 +3,7 @@
 //! Shutdown: health says NOT_SERVING and listening stops; watches end; calls that run are answered while their
 //! providers are told to drain; then the connections, the executor and the registry end. Each step is bounded.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +39,15 @@ pub struct Addresses {
     pub socket: Option<PathBuf>,
     /// The link.
     pub link: Option<PathBuf>,
+}
+
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listen = self.listen.map(|address| format!("http://{address}"));
+        let socket = self.socket.as_ref().map(|path| format!("unix:{}", path.display()));
+        let link = self.link.as_ref().map(|path| format!("link {}", path.display()));
+        f.write_str(&[listen, socket, link].into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Why the host could not start, or not go on.
@@ -121,7 +131,7 @@ pub async fn serve(
         let incoming = listener.incoming(Arc::clone(&connections));
         servers.spawn(server.serve_with_incoming_shutdown(incoming, accepting.clone().cancelled_owned()));
     }
-    tracing::info!(listen = ?addresses.listen, socket = ?addresses.socket, link = ?addresses.link, "serving");
+    tracing::info!("serving on {addresses}");
     // Who started the host may not care where it listens.
     let _uninterested = ready.send(addresses).is_err();
 
