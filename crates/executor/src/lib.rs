@@ -18,6 +18,6 @@ mod target;
 
 pub use connection::attach::AttachIo;
 pub use connection::link::LinkIo;
-pub use handle::{Call, Handle, NotAdopted, Reply};
+pub use handle::{AdoptedLink, Call, Handle, NotAdopted, Reply};
 pub use options::Options;
 pub use service::{End, Event, Service};

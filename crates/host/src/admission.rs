@@ -29,11 +29,16 @@ impl Admission {
         Ok(Proven { id, token })
     }
 
-    /// Tells the registry that calls reach the session; when it does not take it, the connection is closed with its reason.
-    pub(crate) async fn make_callable(&self, session: Proven, plane: DataPlane) {
-        if let Err(error) = self.registry.connect(session.token, plane).await {
-            tracing::info!(session = %session.id, %error, "a connection came too late for its session");
-            self.executor.end(session.id, End::Fail(error)).await;
+    /// Tells the registry that calls reach the session. When it does not take that, the executor forgets the connection,
+    /// and the provider has to be told.
+    ///
+    /// # Errors
+    /// `registry.session.unknown` when the session ended meanwhile, `registry.plane.unsupported`, `registry.session.attached`.
+    pub(crate) async fn make_callable(&self, session: Proven, plane: DataPlane) -> Result<(), Error> {
+        let connected = self.registry.connect(session.token, plane).await;
+        if let Err(error) = &connected {
+            self.executor.end(session.id, End::Fail(error.clone())).await;
         }
+        connected.map(drop)
     }
 }

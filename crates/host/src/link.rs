@@ -81,7 +81,10 @@ async fn handshake(stream: UnixStream, admission: &Admission, hello: Duration) {
         Err(error) => return refuse_half(writer, error).await,
     };
     match admission.executor.adopt_link(session.id, LinkIo { reader, writer, buffer }).await {
-        Ok(()) => admission.make_callable(session, DataPlane::Link).await,
+        Ok(link) => match admission.make_callable(session, DataPlane::Link).await {
+            Ok(()) => link.start(),
+            Err(error) => refuse_half(link.give_back().writer, error).await,
+        },
         Err(refused) => refuse_half(refused.io.writer, refused.error).await,
     }
 }

@@ -90,7 +90,7 @@ impl ModuleRegistry for ProviderSurface {
         // One message waits while gRPC sends another; what comes meanwhile travels together in the next.
         let (outgoing, messages) = mpsc::channel(1);
         self.admission.executor.adopt_attach(session.id, AttachIo { incoming, outgoing }).await?;
-        self.admission.make_callable(session, DataPlane::Attach).await;
+        self.admission.make_callable(session, DataPlane::Attach).await?;
         Ok(Response::new(Box::pin(ReceiverStream::new(messages).map(|frames| Ok(to_attach_message(frames))))))
     }
 }
