@@ -16,11 +16,27 @@ use protocol::{Error, SessionId, codes};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-/// What callers and the service ask of the task that drives a connection.
+/// Asks the task that drives a connection to send a call and to deliver what comes of it. Dropped unanswered, nothing of it
+/// reached the provider.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) call: CallId,
+    pub(crate) execute: Execute,
+    pub(crate) outcome: oneshot::Sender<Outcome>,
+}
+
+/// What became of a call that was sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome {
+    /// The provider, or the deadline, answered.
+    Answered(Answer),
+    /// The connection ended first.
+    Lost(Error),
+}
+
+/// What the service asks of the task that drives a connection.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Send a call and deliver its answer.
-    Start { call: CallId, execute: Execute, answer: oneshot::Sender<Answer> },
     /// Tell the provider that no new calls come; close when nothing runs any more, at the latest after this time.
     Drain(Duration),
     /// Fail what runs with this error and close.
@@ -37,7 +53,10 @@ pub(crate) struct Abandoned {
 /// The callers' end of a connection. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
-    orders: mpsc::Sender<Order>,
+    starts: mpsc::Sender<Start>,
+    /// Unbounded as a type, so that the service never waits for a provider that does not read. The service gives a few orders
+    /// in the life of a session.
+    orders: mpsc::UnboundedSender<Order>,
     /// Unbounded as a type; its length is bounded by the calls in flight, each of which is abandoned at most once.
     abandoned: mpsc::UnboundedSender<Abandoned>,
     next_call: std::sync::Arc<AtomicU64>,
@@ -46,19 +65,25 @@ pub(crate) struct Connection {
 /// The driving task's end.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) starts: mpsc::Receiver<Start>,
+    pub(crate) orders: mpsc::UnboundedReceiver<Order>,
     pub(crate) abandoned: mpsc::UnboundedReceiver<Abandoned>,
 }
 
-/// Orders that may wait; more callers wait in turn, each with its own deadline.
-const ORDER_QUEUE: usize = 1024;
+/// Calls that may wait to be taken; more callers wait in turn, each with its own deadline.
+const START_QUEUE: usize = 1024;
 
 pub(crate) fn channel() -> (Connection, Inbox) {
-    let (orders_tx, orders) = mpsc::channel(ORDER_QUEUE);
+    let (starts_tx, starts) = mpsc::channel(START_QUEUE);
+    let (orders_tx, orders) = mpsc::unbounded_channel();
     let (abandoned_tx, abandoned) = mpsc::unbounded_channel();
-    let connection =
-        Connection { orders: orders_tx, abandoned: abandoned_tx, next_call: std::sync::Arc::new(AtomicU64::new(1)) };
-    (connection, Inbox { orders, abandoned })
+    let connection = Connection {
+        starts: starts_tx,
+        orders: orders_tx,
+        abandoned: abandoned_tx,
+        next_call: std::sync::Arc::new(AtomicU64::new(1)),
+    };
+    (connection, Inbox { starts, orders, abandoned })
 }
 
 impl Connection {
@@ -66,43 +91,43 @@ impl Connection {
     /// call at the provider, and so does the deadline.
     ///
     /// # Errors
-    /// [`NotSent`] when the connection was gone before it took the call.
-    pub(crate) async fn call(&self, execute: Execute, deadline: Instant) -> Result<Answer, NotSent> {
+    /// [`NotSent`] when the connection was gone, or took no new calls, before it took this one.
+    pub(crate) async fn call(&self, execute: Execute, deadline: Instant) -> Result<Outcome, NotSent> {
         let call = CallId(self.next_call.fetch_add(1, Ordering::Relaxed));
-        let (answer, answered) = oneshot::channel();
-        let failed = |error| Answer { result: Err(error), handler_time: None };
-        match tokio::time::timeout_at(deadline, self.orders.send(Order::Start { call, execute, answer })).await {
+        let (outcome, answered) = oneshot::channel();
+        let late = || Outcome::Answered(Answer { result: Err(deadline_exceeded()), handler_time: None });
+        match tokio::time::timeout_at(deadline, self.starts.send(Start { call, execute, outcome })).await {
             Ok(Ok(())) => {}
             Ok(Err(mpsc::error::SendError(_))) => return Err(NotSent),
-            Err(_) => return Ok(failed(deadline_exceeded())),
+            Err(_) => return Ok(late()),
         }
         let mut caller = Caller { connection: self, call, answered, leaves: Some(CancelReason::Caller) };
         match tokio::time::timeout_at(deadline, &mut caller.answered).await {
-            Ok(answer) => {
+            Ok(outcome) => {
                 caller.leaves = None;
-                Ok(answer.unwrap_or_else(|_| failed(lost("the connection of the provider ended"))))
+                outcome.map_err(|_| NotSent)
             }
             Err(_) => {
                 caller.leaves = Some(CancelReason::Deadline);
-                Ok(failed(deadline_exceeded()))
+                Ok(late())
             }
         }
     }
 
     /// Lets what runs be answered, then closes.
-    pub(crate) async fn drain(&self, grace: Duration) {
+    pub(crate) fn drain(&self, grace: Duration) {
         // A closed channel means that the connection is gone, which is what was asked for.
-        let _gone = self.orders.send(Order::Drain(grace)).await.is_err();
+        let _gone = self.orders.send(Order::Drain(grace)).is_err();
     }
 
     /// Fails what runs with `error`, then closes.
-    pub(crate) async fn close(&self, error: Error) {
+    pub(crate) fn close(&self, error: Error) {
         // As above.
-        let _gone = self.orders.send(Order::Close(error)).await.is_err();
+        let _gone = self.orders.send(Order::Close(error)).is_err();
     }
 }
 
-/// The connection was gone before it took the call: nothing reached the provider.
+/// Nothing of the call reached the provider.
 #[derive(Debug)]
 pub(crate) struct NotSent;
 
@@ -110,7 +135,7 @@ pub(crate) struct NotSent;
 struct Caller<'a> {
     connection: &'a Connection,
     call: CallId,
-    answered: oneshot::Receiver<Answer>,
+    answered: oneshot::Receiver<Outcome>,
     /// Why the call is abandoned when this is dropped; `None` once it is answered.
     leaves: Option<CancelReason>,
 }

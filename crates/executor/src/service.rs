@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use protocol::unary::UnaryClient;
 use protocol::{DataPlane, Error, ServiceUrl, SessionId, codes};
+use registry::EndpointState;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::connection::{Connection, Ended, ProviderDrains};
+use crate::connection::{Connection, Ended, ProviderDrains, lost};
 use crate::handle::Handle;
 use crate::options::Options;
 use crate::target::{Target, Transport};
@@ -89,8 +91,8 @@ pub struct Service {
     /// by the transports: each tells at most that it drains and that it is gone.
     events: mpsc::UnboundedSender<Event>,
     tasks: JoinSet<(SessionId, u64, Ended)>,
-    /// Providers that are being told to drain over `ModuleLifecycle`; each ends by itself.
-    lifecycles: JoinSet<()>,
+    /// Providers of the unary plane that drain; each ends within its grace.
+    draining: JoinSet<()>,
     next_generation: u64,
 }
 
@@ -103,7 +105,7 @@ impl Service {
         let (requests_tx, requests) = mpsc::channel(REQUESTS);
         let (drains_tx, drains) = mpsc::unbounded_channel();
         let (events, events_rx) = mpsc::unbounded_channel();
-        let handle = Handle::new(Arc::clone(&options), Arc::clone(&targets), requests_tx, drains_tx);
+        let handle = Handle::new(Arc::clone(&options), registry.clone(), Arc::clone(&targets), requests_tx, drains_tx);
         let service = Self {
             options,
             registry,
@@ -112,7 +114,7 @@ impl Service {
             drains,
             events,
             tasks: JoinSet::new(),
-            lifecycles: JoinSet::new(),
+            draining: JoinSet::new(),
             next_generation: 0,
         };
         (service, handle, events_rx)
@@ -124,9 +126,9 @@ impl Service {
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                Some(request) = self.requests.recv() => self.serve(request).await,
+                Some(request) = self.requests.recv() => self.serve(request),
                 Some(ProviderDrains(session)) = self.drains.recv() => self.tell(Event::ProviderDrains { session }),
-                Some(_) = self.lifecycles.join_next() => {}
+                Some(_) = self.draining.join_next() => {}
                 Some(ended) = self.tasks.join_next() => {
                     if let Some(event) = self.ended(ended) { self.tell(event) }
                 }
@@ -135,7 +137,8 @@ impl Service {
         self.stop().await;
     }
 
-    async fn serve(&mut self, request: Request) {
+    /// Never waits: a provider that does not read holds nobody else up.
+    fn serve(&mut self, request: Request) {
         match request {
             Request::Adopt { session, plane, connection, drive, done } => {
                 let result = self.adopt(session, plane, connection, drive);
@@ -145,11 +148,13 @@ impl Service {
             Request::Dial { session, url, lifecycle, module, done } => {
                 let _gone = done.send(self.dial(session, &url, lifecycle, &module)).is_err();
             }
-            Request::End { session, how } => self.end(session, how).await,
+            Request::End { session, how } => self.end(session, how),
             Request::Unreachable { session, generation, error } => {
-                let current = self.targets.load().get(&session).is_some_and(|target| target.generation == generation);
-                if current {
+                let current =
+                    self.targets.load().get(&session).filter(|target| target.generation == generation).cloned();
+                if let Some(target) = current {
                     self.remove(session, generation);
+                    target.fail(lost("the connection of the provider broke"));
                     self.tell(Event::Lost { session, error });
                 }
             }
@@ -169,7 +174,11 @@ impl Service {
             return Err(Error::of(codes::SESSION_ATTACHED, format!("session `{session}` has a connection already")));
         }
         let generation = self.insert(session, plane, Transport::Connection(connection));
-        self.tasks.spawn(async move { (session, generation, drive.await) });
+        self.tasks.spawn(async move {
+            // A fault of the host ends this connection as a loss, so that the session does not stay without one.
+            let ended = std::panic::AssertUnwindSafe(drive).catch_unwind().await;
+            (session, generation, ended.unwrap_or_else(|_| Ended::Lost(lost("the connection's task failed"))))
+        });
         Ok(())
     }
 
@@ -184,16 +193,14 @@ impl Service {
             return Ok(Arc::clone(target));
         }
         // The routes change before a session's end is told, so a session that is still routed has not been ended here.
-        let routed = self
-            .registry
-            .routes()
-            .get(module)
-            .is_some_and(|route| route.endpoints.iter().any(|endpoint| endpoint.session == session));
+        let routed = self.registry.routes().get(module).is_some_and(|route| {
+            route.endpoints.iter().any(|endpoint| endpoint.session == session && endpoint.state == EndpointState::Ready)
+        });
         if !routed {
             return Err(Error::of(codes::PROVIDER_UNAVAILABLE, "the provider has just left"));
         }
         let client = UnaryClient::new(url, self.options.connect_timeout, self.options.message_bytes)?;
-        self.insert(session, DataPlane::Unary, Transport::Unary { client, lifecycle });
+        self.insert(session, DataPlane::Unary, Transport::Unary { client: Box::new(client), lifecycle });
         Ok(Arc::clone(self.targets.load().get(&session).expect("it was inserted")))
     }
 
@@ -228,17 +235,19 @@ impl Service {
         self.targets.store(Arc::new(targets));
     }
 
-    async fn end(&mut self, session: SessionId, how: End) {
+    fn end(&mut self, session: SessionId, how: End) {
         let Some(target) = self.targets.load().get(&session).cloned() else { return };
         match (&target.transport, how) {
-            (Transport::Connection(connection), End::Drain(grace)) => connection.drain(grace).await,
-            (Transport::Connection(connection), End::Fail(error)) => connection.close(error).await,
-            // Calls hold the client for as long as they run; it closes when the last one is answered.
-            (Transport::Unary { client, lifecycle }, how) => {
+            (Transport::Connection(connection), End::Drain(grace)) => connection.drain(grace),
+            (Transport::Connection(connection), End::Fail(error)) => connection.close(error),
+            (Transport::Unary { .. }, End::Fail(error)) => {
                 self.remove(session, target.generation);
-                if let (true, End::Drain(grace)) = (lifecycle, how) {
-                    self.lifecycles.spawn(tell_to_drain(session, client.clone(), grace));
-                }
+                target.fail(error);
+            }
+            (Transport::Unary { client, lifecycle }, End::Drain(grace)) => {
+                self.remove(session, target.generation);
+                let told = lifecycle.then(|| UnaryClient::clone(client));
+                self.draining.spawn(drain_unary(Arc::clone(&target), told, grace));
             }
         }
     }
@@ -247,7 +256,7 @@ impl Service {
         let (session, generation, ended) = match task {
             Ok(ended) => ended,
             Err(error) => {
-                tracing::error!(%error, "the task of a connection failed");
+                tracing::error!(%error, "the task of a connection was cut off");
                 return None;
             }
         };
@@ -264,17 +273,26 @@ impl Service {
     }
 
     async fn stop(mut self) {
+        // Whoever asks from now on, or asked and was not heard, is told that the host stops.
+        self.requests.close();
+        while self.requests.try_recv().is_ok() {}
         let grace = self.options.drain_timeout;
         let targets = self.targets.load_full();
         for target in targets.values() {
-            if let Transport::Connection(connection) = &target.transport {
-                connection.drain(grace).await;
+            match &target.transport {
+                Transport::Connection(connection) => connection.drain(grace),
+                Transport::Unary { .. } => drop(self.draining.spawn(drain_unary(Arc::clone(target), None, grace))),
             }
         }
-        let margin = Duration::from_secs(2);
-        let drained =
-            tokio::time::timeout(grace + margin, async { while self.tasks.join_next().await.is_some() {} }).await;
-        if drained.is_err() {
+        let drained = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Some(event) = self.ended(ended) {
+                    self.tell(event);
+                }
+            }
+            while self.draining.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(grace + MARGIN, drained).await.is_err() {
             tracing::warn!(connections = self.tasks.len(), "connections did not drain in time");
             self.tasks.shutdown().await;
         }
@@ -282,9 +300,26 @@ impl Service {
     }
 }
 
+/// Longer than a grace: what an orderly end takes after it.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// Lets the calls of a unary provider be answered within the grace; those that still run then fail.
+async fn drain_unary(target: Arc<Target>, told: Option<UnaryClient>, grace: Duration) {
+    let tell = async {
+        if let Some(client) = told {
+            tell_to_drain(target.session, client, grace).await;
+        }
+    };
+    let answered = async {
+        target.idle(grace).await;
+        target.fail(lost("the provider did not answer before its session ended"));
+    };
+    tokio::join!(tell, answered);
+}
+
 /// Best effort: a provider that does not hear it is told by its next heartbeat.
 async fn tell_to_drain(session: SessionId, client: UnaryClient, grace: Duration) {
-    match tokio::time::timeout(grace + Duration::from_secs(2), client.drain(grace)).await {
+    match tokio::time::timeout(grace + MARGIN, client.drain(grace)).await {
         Ok(Ok(in_flight)) => tracing::debug!(%session, in_flight, "the provider drained"),
         Ok(Err(error)) => tracing::info!(%session, %error, "the provider did not drain"),
         Err(_) => tracing::info!(%session, "the provider did not say that it drained"),

@@ -1,14 +1,15 @@
 //! One provider that takes calls: its transport, and how many calls it may have. Does not choose among providers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use protocol::frame::{Answer, Execute};
 use protocol::unary::{UnaryClient, UnaryOutcome};
 use protocol::{DataPlane, Error, SessionId, codes};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 
-use crate::connection::{Connection, deadline_exceeded};
+use crate::connection::{Connection, NotSent, Outcome, deadline_exceeded, lost};
 
 /// How calls travel to one session.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(crate) enum Transport {
     Connection(Connection),
     /// gRPC to a `service_url`.
     Unary {
-        client: UnaryClient,
+        client: Box<UnaryClient>,
         /// Whether the provider serves `ModuleLifecycle` there.
         lifecycle: bool,
     },
@@ -32,6 +33,9 @@ pub(crate) struct Target {
     /// Tells apart two transports of one session, one after the other.
     pub(crate) generation: u64,
     slots: Semaphore,
+    max_in_flight: usize,
+    /// Set when the session is over. A connection tells its calls itself; those of the unary plane learn it here.
+    over: watch::Sender<Option<Error>>,
     max_queued: usize,
     queued: AtomicUsize,
     /// Calls that run or wait.
@@ -46,6 +50,8 @@ pub(crate) enum Attempt {
     NotSent(Error),
     /// The provider went away while it had the call.
     Lost(Error),
+    /// The provider broke this call off, and is still there.
+    BrokenOff(Error),
 }
 
 impl Target {
@@ -63,6 +69,8 @@ impl Target {
             transport,
             generation,
             slots: Semaphore::new(max_in_flight),
+            max_in_flight,
+            over: watch::Sender::new(None),
             max_queued,
             queued: AtomicUsize::new(0),
             load: AtomicUsize::new(0),
@@ -88,19 +96,46 @@ impl Target {
         execute.timeout = deadline - now;
         match &self.transport {
             Transport::Connection(connection) => Ok(match connection.call(execute, deadline).await {
-                Ok(answer) => match answer.result {
-                    Err(error) if error.code() == codes::PROVIDER_LOST.name => Attempt::Lost(error),
-                    result => Attempt::Answered(Answer { result, ..answer }),
-                },
-                Err(_) => Attempt::NotSent(Error::of(codes::PROVIDER_LOST, "the connection of the provider ended")),
+                Ok(Outcome::Answered(answer)) => Attempt::Answered(answer),
+                Ok(Outcome::Lost(error)) => Attempt::Lost(error),
+                Err(NotSent) => Attempt::NotSent(unavailable("the provider has just left")),
             }),
-            Transport::Unary { client, .. } => match tokio::time::timeout_at(deadline, client.execute(execute)).await {
-                Ok(UnaryOutcome::Answered(answer)) => Ok(Attempt::Answered(answer)),
-                Ok(UnaryOutcome::Unreachable(error)) => Ok(Attempt::NotSent(error)),
-                Ok(UnaryOutcome::Lost(error)) => Ok(Attempt::Lost(error)),
-                Err(_) => Err(deadline_exceeded()),
-            },
+            Transport::Unary { client, .. } => {
+                let mut over = self.over.subscribe();
+                if over.borrow().is_some() {
+                    return Ok(Attempt::NotSent(unavailable("the provider has just left")));
+                }
+                tokio::select! {
+                    outcome = tokio::time::timeout_at(deadline, client.execute(execute)) => match outcome {
+                        Ok(UnaryOutcome::Answered(answer)) => Ok(Attempt::Answered(answer)),
+                        Ok(UnaryOutcome::Unreachable(error)) => Ok(Attempt::NotSent(error)),
+                        Ok(UnaryOutcome::Lost(error)) => Ok(Attempt::Lost(error)),
+                        Ok(UnaryOutcome::BrokenOff(error)) => Ok(Attempt::BrokenOff(error)),
+                        Err(_) => Err(deadline_exceeded()),
+                    },
+                    Ok(error) = over.wait_for(Option::is_some) => {
+                        let error = error.clone().unwrap_or_else(|| lost("the session of the provider is over"));
+                        Ok(Attempt::Lost(error))
+                    }
+                }
+            }
         }
+    }
+
+    /// Fails the calls that run on the unary plane; those that wait find nobody.
+    pub(crate) fn fail(&self, error: Error) {
+        self.over.send_if_modified(|over| {
+            let first = over.is_none();
+            over.get_or_insert(error);
+            first
+        });
+    }
+
+    /// Waits until nothing runs, at the longest for `grace`; calls that come meanwhile wait.
+    pub(crate) async fn idle(&self, grace: Duration) {
+        let all = u32::try_from(self.max_in_flight).unwrap_or(u32::MAX);
+        // What still runs after that is failed by who asked.
+        let _late = tokio::time::timeout(grace, self.slots.acquire_many(all)).await.is_err();
     }
 
     async fn slot(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Error> {
@@ -110,13 +145,18 @@ impl Target {
         let waits = Counted::enter(&self.queued);
         if waits.before >= self.max_queued {
             let message = format!("{} calls wait for this provider already", self.max_queued);
-            return Err(Error::of(codes::OVERLOADED, message).retry_after(std::time::Duration::from_millis(100)));
+            return Err(Error::of(codes::OVERLOADED, message).retry_after(Duration::from_millis(100)));
         }
         match tokio::time::timeout_at(deadline, self.slots.acquire()).await {
             Ok(permit) => Ok(permit.expect("the semaphore of a target is never closed")),
             Err(_) => Err(deadline_exceeded()),
         }
     }
+}
+
+/// Nobody takes the call now; nothing of it was sent.
+pub(crate) fn unavailable(message: impl Into<String>) -> Error {
+    Error::of(codes::PROVIDER_UNAVAILABLE, message).retry_after(Duration::from_millis(200))
 }
 
 /// Counts itself in for as long as it lives.

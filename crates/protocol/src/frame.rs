@@ -7,7 +7,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message as _;
 
 use crate::codes;
-use crate::error::Error;
+use crate::error::{Error, Origin};
+use crate::generated::error::v1 as error_pb;
 use crate::generated::provider::v1 as pb;
 use crate::names::{LocalName, SessionId};
 use crate::token::SessionToken;
@@ -116,13 +117,22 @@ impl Answer {
     /// Reads an answer. None at all is `executor.output.missing`.
     #[must_use]
     pub fn from_proto(response: pb::ExecuteResponse) -> Self {
-        let result = match response.result {
-            Some(pb::execute_response::Result::OutputData(output)) => Ok(output),
-            Some(pb::execute_response::Result::Error(error)) => Err(Error::from_proto(error)),
-            None => Err(Error::of(codes::OUTPUT_MISSING, "the provider answered without a result")),
-        };
+        let result =
+            match response.result {
+                Some(pb::execute_response::Result::OutputData(output)) => Ok(output),
+                Some(pb::execute_response::Result::Error(error)) => Err(from_module(error)),
+                None => Err(Error::of(codes::OUTPUT_MISSING, "the provider answered without a result")
+                    .origin_is(Origin::Module)),
+            };
         Self { result, handler_time: response.metrics.map(|m| Duration::from_micros(m.duration_us)) }
     }
+}
+
+/// Reads the failure of a call. One that does not say which part failed comes from the module.
+fn from_module(error: error_pb::Error) -> Error {
+    let unsaid = error.origin() == error_pb::Origin::Unspecified;
+    let error = Error::from_proto(error);
+    if unsaid { error.origin_is(Origin::Module) } else { error }
 }
 
 /// Why a call is stopped.
@@ -283,7 +293,7 @@ impl ProviderFrame {
             Frame::Result(response) => Self::Result(call, Answer::from_proto(response)),
             Frame::Item(item) => Self::Item(call, item.data),
             Frame::Error(error) if call.0 == 0 => Self::Closing(Error::from_proto(error)),
-            Frame::Error(error) => Self::Failed(call, Error::from_proto(error)),
+            Frame::Error(error) => Self::Failed(call, from_module(error)),
             Frame::Ping(ping) => Self::Ping(ping.number),
             Frame::Pong(pong) => Self::Pong(pong.number),
             Frame::Drain(_) => Self::Drain,
@@ -418,8 +428,51 @@ mod tests {
 
     #[test]
     fn an_answer_without_result_is_an_error_of_that_call_alone() {
-        let answer = Answer::from_proto(pb::ExecuteResponse::default());
-        assert_eq!(answer.result.unwrap_err().code(), "executor.output.missing");
+        let error = Answer::from_proto(pb::ExecuteResponse::default()).result.unwrap_err();
+        assert_eq!((error.code(), error.origin()), ("executor.output.missing", Origin::Module));
+    }
+
+    #[test]
+    fn a_failure_that_does_not_say_which_part_failed_comes_from_the_module() {
+        for (origin, expected) in [
+            (error_pb::Origin::Unspecified, Origin::Module),
+            (error_pb::Origin::Core, Origin::Core),
+            (error_pb::Origin::Upstream, Origin::Upstream),
+        ] {
+            let error = error_pb::Error { code: "a.b".into(), origin: origin.into(), ..Default::default() };
+            let result = Some(pb::execute_response::Result::Error(error.clone()));
+            let answer = Answer::from_proto(pb::ExecuteResponse { result, ..Default::default() });
+            assert_eq!(answer.result.unwrap_err().origin(), expected);
+            let frame = pb::ProviderFrame { call_id: 3, frame: Some(pb::provider_frame::Frame::Error(error)) };
+            let ProviderFrame::Failed(CallId(3), error) = ProviderFrame::from_proto(frame).unwrap() else {
+                panic!("the frame ends call 3")
+            };
+            assert_eq!(error.origin(), expected);
+        }
+    }
+
+    #[test]
+    fn an_attach_message_keeps_its_frames_in_order_and_refuses_to_be_empty() {
+        let frames = from_attach_message(pb::AttachRequest { frames: vec![ping(2), ping(1)] }).unwrap();
+        assert_eq!(frames, [ProviderFrame::Ping(2), ProviderFrame::Ping(1)]);
+        let error = from_attach_message(pb::AttachRequest::default()).unwrap_err();
+        assert_eq!(error.code(), "protocol.frame.malformed");
+        let out = to_attach_message(vec![
+            HostFrame::Cancel(CallId(9), CancelReason::Deadline),
+            HostFrame::Drain(Duration::from_millis(1500)),
+        ]);
+        assert_eq!(
+            out.frames,
+            [
+                pb::HostFrame {
+                    call_id: 9,
+                    frame: Some(pb::host_frame::Frame::Cancel(pb::Cancel {
+                        reason: pb::CancelReason::Deadline.into()
+                    })),
+                },
+                pb::HostFrame { call_id: 0, frame: Some(pb::host_frame::Frame::Drain(pb::Drain { grace_ms: 1500 })) },
+            ]
+        );
     }
 
     #[test]

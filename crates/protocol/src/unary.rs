@@ -29,6 +29,8 @@ pub enum UnaryOutcome {
     Unreachable(Error),
     /// The connection broke while the call ran.
     Lost(Error),
+    /// The provider broke this call off without a status; its connection goes on.
+    BrokenOff(Error),
 }
 
 impl UnaryClient {
@@ -98,6 +100,9 @@ fn outcome_of(status: &tonic::Status) -> UnaryOutcome {
         if error.is::<tonic::TimeoutExpired>() {
             let error = Error::of(codes::DEADLINE_EXCEEDED, "the call's time was over before the module answered");
             return UnaryOutcome::Answered(Answer { result: Err(error), handler_time: None });
+        }
+        if error.downcast_ref::<h2::Error>().is_some_and(|error| error.is_reset() && error.is_remote()) {
+            return UnaryOutcome::BrokenOff(Error::of(codes::PROVIDER_LOST, "the provider broke the call off"));
         }
         refused |= error.is::<tonic::ConnectError>() || error.downcast_ref::<std::io::Error>().is_some_and(is_refused);
         cause = error.source();

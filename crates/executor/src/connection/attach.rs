@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use crate::connection::driver::{Driver, GOODBYE, at};
 use crate::connection::{Ended, Inbox, lost};
 
-/// Orders taken at once.
-const ORDERS_AT_ONCE: usize = 256;
-/// Frames that may wait behind a message; more orders are not taken meanwhile.
+/// Calls taken at once.
+const STARTS_AT_ONCE: usize = 256;
+/// Frames that may wait behind a message; more calls are not taken meanwhile.
 const FRAMES_WAITING: usize = 1024;
 
 /// A stream that passed its hello: messages of the provider in, messages of the host out.
@@ -40,6 +40,8 @@ where
 {
     let ended = run(&mut driver, &mut io, &mut inbox, message_bytes, write_timeout).await;
     driver.finish(&ended);
+    // Calls that wait here were never sent, which their callers see by the end of the channel; see `Start`.
+    driver.starts.clear();
     drop(inbox);
     if !driver.frames.is_empty() {
         // Best effort: the provider may be gone.
@@ -58,9 +60,13 @@ async fn run<S>(
 where
     S: Stream<Item = Result<Vec<ProviderFrame>, Error>> + Unpin + Send,
 {
-    let mut orders = Vec::with_capacity(ORDERS_AT_ONCE);
+    let mut starts = Vec::with_capacity(STARTS_AT_ONCE);
+    let mut written: u64 = 0;
     let mut stuck_at: Option<Instant> = None;
     loop {
+        // Frames hold their bytes by reference, so that only their number matters.
+        driver.advance(usize::MAX);
+        driver.framed(written + driver.frames.len() as u64);
         if driver.frames.is_empty() {
             stuck_at = None;
             if driver.is_done() {
@@ -72,9 +78,11 @@ where
         tokio::select! {
             permit = io.outgoing.reserve(), if !driver.frames.is_empty() => match permit {
                 Ok(permit) => {
-                    permit.send(take_message(&mut driver.frames, message_bytes));
+                    let message = take_message(&mut driver.frames, message_bytes);
+                    written += message.len() as u64;
+                    permit.send(message);
                     stuck_at = None;
-                    driver.progress();
+                    driver.written(written);
                 }
                 Err(_) => return Ended::Lost(lost("the provider closed its stream")),
             },
@@ -86,13 +94,14 @@ where
                 Some(Err(error)) => return Ended::Lost(error),
                 None => return Ended::Lost(lost("the provider closed its stream")),
             },
-            count = inbox.orders.recv_many(&mut orders, ORDERS_AT_ONCE), if driver.frames.len() < FRAMES_WAITING => {
+            count = inbox.starts.recv_many(&mut starts, STARTS_AT_ONCE), if driver.takes_calls() && driver.frames.len() < FRAMES_WAITING => {
                 if count == 0 {
                     return Ended::Asked;
                 }
-                for order in orders.drain(..) {
-                    if let Err(ended) = driver.take(order) { return ended }
-                }
+                driver.starts.extend(starts.drain(..));
+            }
+            Some(order) = inbox.orders.recv() => {
+                if let Err(ended) = driver.order(order, &mut inbox.starts) { return ended }
             }
             Some(abandoned) = inbox.abandoned.recv() => driver.abandon(&abandoned),
             () = at(driver.close_at) => return Ended::Asked,

@@ -1,4 +1,4 @@
-//! The calls that run on one connection, as a synchronous state machine: orders and frames in, frames out. Does no I/O.
+//! The calls that run on one connection, as a synchronous state machine: calls and frames in, frames out. Does no I/O.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,12 @@ use protocol::frame::{Answer, CallId, HostFrame, ProviderFrame};
 use protocol::{Error, codes};
 use tokio::sync::oneshot;
 
-use crate::connection::{Abandoned, Order};
+use crate::connection::{Abandoned, Outcome, Start, lost};
 
 /// Who waits for what on one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    waiting: HashMap<CallId, oneshot::Sender<Answer>>,
+    waiting: HashMap<CallId, oneshot::Sender<Outcome>>,
     /// Ids below this were used. A result for another one was never asked for.
     used_below: u64,
     draining: bool,
@@ -34,14 +34,14 @@ pub(crate) enum Reaction {
 
 impl Calls {
     /// Takes a call; `None` when its caller has left already.
-    pub(crate) fn start(&mut self, order: Order) -> Option<HostFrame> {
-        let Order::Start { call, execute, answer } = order else { return None };
+    pub(crate) fn start(&mut self, start: Start) -> Option<HostFrame> {
+        let Start { call, execute, outcome } = start;
         self.used_below = self.used_below.max(call.0 + 1);
         // A caller closes its end before it says that it left, so one of the two is always seen.
-        if answer.is_closed() {
+        if outcome.is_closed() {
             return None;
         }
-        self.waiting.insert(call, answer);
+        self.waiting.insert(call, outcome);
         Some(HostFrame::Execute(call, execute))
     }
 
@@ -78,7 +78,7 @@ impl Calls {
         }
         match self.waiting.remove(&call) {
             // The caller may have left in this very moment; its abandonment finds nothing then.
-            Some(waiting) => drop(waiting.send(answer)),
+            Some(waiting) => drop(waiting.send(Outcome::Answered(answer))),
             None => self.dropped_results += 1,
         }
         Ok(Reaction::Nothing)
@@ -108,8 +108,15 @@ impl Calls {
     pub(crate) fn fail_all(&mut self, error: &Error) {
         for (_, waiting) in self.waiting.drain() {
             // A caller that left needs no answer.
-            drop(waiting.send(Answer { result: Err(error.clone()), handler_time: None }));
+            drop(waiting.send(Outcome::Lost(error.clone())));
         }
+    }
+}
+
+impl Drop for Calls {
+    /// However the task of a connection ends, no call that was sent is taken for one that was not.
+    fn drop(&mut self) {
+        self.fail_all(&lost("the connection of the provider ended"));
     }
 }
 
@@ -137,9 +144,13 @@ mod tests {
         }
     }
 
-    fn start(calls: &mut Calls, id: u64) -> (Option<HostFrame>, oneshot::Receiver<Answer>) {
-        let (answer, answered) = oneshot::channel();
-        (calls.start(Order::Start { call: CallId(id), execute: execute(id), answer }), answered)
+    fn start(calls: &mut Calls, id: u64) -> (Option<HostFrame>, oneshot::Receiver<Outcome>) {
+        let (outcome, answered) = oneshot::channel();
+        (calls.start(Start { call: CallId(id), execute: execute(id), outcome }), answered)
+    }
+
+    fn answered(text: &'static str) -> Outcome {
+        Outcome::Answered(ok(text))
     }
 
     fn ok(text: &'static str) -> Answer {
@@ -156,7 +167,7 @@ mod tests {
         let (_, mut first) = start(&mut calls, 1);
         let (_, mut second) = start(&mut calls, 2);
         calls.receive(ProviderFrame::Result(CallId(2), ok("b"))).unwrap();
-        assert_eq!(second.try_recv().unwrap(), ok("b"));
+        assert_eq!(second.try_recv().unwrap(), answered("b"));
         assert!(first.try_recv().is_err());
         assert_eq!(calls.running(), 1);
     }
@@ -164,10 +175,10 @@ mod tests {
     #[test]
     fn a_second_answer_is_dropped_and_counted() {
         let mut calls = Calls::default();
-        let (_, mut answered) = start(&mut calls, 1);
+        let (_, mut waits) = start(&mut calls, 1);
         calls.receive(ProviderFrame::Result(CallId(1), ok("a"))).unwrap();
         calls.receive(ProviderFrame::Result(CallId(1), ok("b"))).unwrap();
-        assert_eq!((answered.try_recv().unwrap(), calls.dropped_results()), (ok("a"), 1));
+        assert_eq!((waits.try_recv().unwrap(), calls.dropped_results()), (answered("a"), 1));
     }
 
     #[test]
@@ -190,9 +201,9 @@ mod tests {
     fn a_caller_that_leaves_before_its_call_is_taken_sends_nothing() {
         let mut calls = Calls::default();
         assert!(calls.abandon(&leaves(1)).is_none());
-        let (answer, answered) = oneshot::channel();
+        let (outcome, answered) = oneshot::channel();
         drop(answered);
-        assert!(calls.start(Order::Start { call: CallId(1), execute: execute(1), answer }).is_none());
+        assert!(calls.start(Start { call: CallId(1), execute: execute(1), outcome }).is_none());
         assert_eq!(calls.running(), 0);
     }
 
@@ -204,6 +215,14 @@ mod tests {
         assert!(!calls.is_done());
         calls.receive(ProviderFrame::Result(CallId(1), ok("a"))).unwrap();
         assert!(calls.is_done());
+    }
+
+    #[test]
+    fn a_sent_call_is_lost_and_not_unsent_when_the_task_of_its_connection_dies() {
+        let mut calls = Calls::default();
+        let (_, mut waits) = start(&mut calls, 1);
+        drop(calls);
+        assert!(matches!(waits.try_recv(), Ok(Outcome::Lost(error)) if error.code() == "executor.provider.lost"));
     }
 
     #[derive(Debug, Clone)]

@@ -1,27 +1,36 @@
-//! What the tasks of both kinds of connection have in common: orders and frames in, frames to send out. Does no I/O.
+//! What the tasks of both kinds of connection have in common: calls, orders and frames in, frames to send out. Does no I/O.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use protocol::frame::{HostFrame, ProviderFrame};
-use protocol::{Error, SessionId, codes};
+use protocol::{Error, Origin, SessionId, codes};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::connection::calls::{Calls, Reaction};
-use crate::connection::{Abandoned, Ended, Order, ProviderDrains, lost};
+use crate::connection::{Abandoned, Ended, Order, ProviderDrains, Start, lost};
 
 /// The state of one connection's task.
 pub(crate) struct Driver {
     session: SessionId,
     calls: Calls,
+    /// Calls that were taken and have no frame yet.
+    pub(crate) starts: VecDeque<Start>,
+    /// Whether no new calls are taken.
+    draining: bool,
+    /// A notice that goes out behind the calls that were taken before it.
+    drain_notice: Option<Duration>,
     /// Frames that wait to go out together.
     pub(crate) frames: Vec<HostFrame>,
     /// When a draining connection closes at the latest.
     pub(crate) close_at: Option<Instant>,
     /// Taken when the notice is given: a connection gives it once.
     drains: Option<mpsc::UnboundedSender<ProviderDrains>>,
-    /// Pongs since something was last written.
+    /// Pongs since those before them were written.
     unsent_pongs: usize,
+    /// How far the connection has written when the first of them is out.
+    pongs_end: Option<u64>,
 }
 
 /// Pings that may come while nothing can be written; a provider that sends more does not read.
@@ -29,32 +38,75 @@ const MAX_UNSENT_PONGS: usize = 256;
 
 impl Driver {
     pub(crate) fn new(session: SessionId, drains: mpsc::UnboundedSender<ProviderDrains>) -> Self {
-        let frames = vec![HostFrame::Welcome(session)];
-        Self { session, calls: Calls::default(), frames, close_at: None, drains: Some(drains), unsent_pongs: 0 }
+        Self {
+            session,
+            calls: Calls::default(),
+            starts: VecDeque::new(),
+            draining: false,
+            drain_notice: None,
+            frames: vec![HostFrame::Welcome(session)],
+            close_at: None,
+            drains: Some(drains),
+            unsent_pongs: 0,
+            pongs_end: None,
+        }
     }
 
-    /// Something was written.
-    pub(crate) fn progress(&mut self) {
-        self.unsent_pongs = 0;
+    /// All that waits to be written ends at `end`, counted from the beginning of the connection.
+    pub(crate) fn framed(&mut self, end: u64) {
+        if self.unsent_pongs > 0 {
+            self.pongs_end.get_or_insert(end);
+        }
+    }
+
+    /// Everything before `end` was written.
+    pub(crate) fn written(&mut self, end: u64) {
+        if self.pongs_end.is_some_and(|pongs| pongs <= end) {
+            self.unsent_pongs = 0;
+            self.pongs_end = None;
+        }
+    }
+
+    /// Whether more calls may be taken.
+    pub(crate) fn takes_calls(&self) -> bool {
+        !self.draining && self.starts.is_empty()
     }
 
     /// Whether nothing runs and nothing new comes.
     pub(crate) fn is_done(&self) -> bool {
-        self.calls.is_done()
+        self.calls.is_done() && self.starts.is_empty() && self.drain_notice.is_none()
     }
 
-    /// Carries out one order.
-    pub(crate) fn take(&mut self, order: Order) -> Result<(), Ended> {
-        match order {
-            Order::Start { .. } => self.frames.extend(self.calls.start(order)),
-            Order::Drain(grace) => {
-                self.calls.drain();
-                self.close_at = Some(Instant::now() + grace);
-                self.frames.push(HostFrame::Drain(grace));
-            }
-            Order::Close(error) => return Err(Ended::Lost(error)),
+    /// Makes frames of the calls that were taken, as many as fit `room` bytes and one more.
+    pub(crate) fn advance(&mut self, room: usize) {
+        let mut size = 0;
+        while size < room {
+            let Some(start) = self.starts.pop_front() else {
+                self.frames.extend(self.drain_notice.take().map(HostFrame::Drain));
+                return;
+            };
+            size += start.execute.size_bound();
+            self.frames.extend(self.calls.start(start));
         }
-        Ok(())
+    }
+
+    /// Carries out one order. A drain takes the calls that wait in `starts` first, and none after them.
+    pub(crate) fn order(&mut self, order: Order, starts: &mut mpsc::Receiver<Start>) -> Result<(), Ended> {
+        match order {
+            Order::Drain(grace) => {
+                starts.close();
+                while let Ok(start) = starts.try_recv() {
+                    self.starts.push_back(start);
+                }
+                self.draining = true;
+                self.calls.drain();
+                let close_at = Instant::now() + grace;
+                self.close_at = Some(self.close_at.map_or(close_at, |earlier| earlier.min(close_at)));
+                self.drain_notice = Some(grace);
+                Ok(())
+            }
+            Order::Close(error) => Err(Ended::Lost(error)),
+        }
     }
 
     /// Stops a call whose caller left.
@@ -79,7 +131,10 @@ impl Driver {
                     let _gone = drains.send(ProviderDrains(self.session)).is_err();
                 }
             }
-            Reaction::Closing(error) => return Err(Ended::Lost(error)),
+            Reaction::Closing(error) => {
+                let lost = lost("the provider closed its connection").detail("cause", error.to_string());
+                return Err(Ended::Lost(lost));
+            }
         }
         Ok(())
     }
@@ -89,7 +144,7 @@ impl Driver {
         let failure = match ended {
             Ended::Asked => lost("the connection of the provider was closed"),
             Ended::Lost(error) => error.clone(),
-            Ended::Malformed(error) => Error::of(codes::PROVIDER_PROTOCOL, error.message()),
+            Ended::Malformed(error) => Error::of(codes::PROVIDER_PROTOCOL, error.message()).origin_is(Origin::Module),
         };
         if self.calls.running() > 0 || self.calls.dropped_results() > 0 {
             tracing::debug!(

@@ -14,10 +14,10 @@ use tokio_util::codec::Decoder as _;
 use crate::connection::driver::{Driver, GOODBYE, at};
 use crate::connection::{Ended, Inbox, lost};
 
-/// Unsent bytes from which on no new orders are taken: back-pressure reaches the callers through their queue.
+/// Unsent bytes from which on no new calls are taken: back-pressure reaches the callers through their queue.
 const HIGH_WATER: usize = 1 << 20;
-/// Orders taken at once.
-const ORDERS_AT_ONCE: usize = 256;
+/// Calls taken at once.
+const STARTS_AT_ONCE: usize = 256;
 /// Free space offered to a read; the buffer grows to one message at the most.
 const READ_BUFFER: usize = 64 << 10;
 
@@ -48,7 +48,8 @@ where
     let mut output = BytesMut::new();
     let ended = run(&mut driver, &mut io, &mut output, &mut inbox, bounds).await;
     driver.finish(&ended);
-    // Orders that were queued and never taken fail with their channel; see `Connection::call`.
+    // Calls that wait here were never sent, which their callers see by the end of the channel; see `Start`.
+    driver.starts.clear();
     drop(inbox);
     write_link_messages(&mut driver.frames, bounds.message_bytes, &mut output);
     let goodbye = async {
@@ -74,13 +75,16 @@ where
     W: AsyncWrite + Unpin + Send,
 {
     let mut decoder = LinkDecoder::new(bounds.message_bytes);
-    let mut orders = Vec::with_capacity(ORDERS_AT_ONCE);
+    let mut starts = Vec::with_capacity(STARTS_AT_ONCE);
+    let mut written: u64 = 0;
     let mut stuck_at: Option<Instant> = None;
     if let Err(ended) = decode(driver, &mut decoder, &mut io.buffer) {
         return ended;
     }
     loop {
+        driver.advance(HIGH_WATER.saturating_sub(output.len()));
         write_link_messages(&mut driver.frames, bounds.message_bytes, output);
+        driver.framed(written + output.len() as u64);
         if output.is_empty() {
             stuck_at = None;
             if driver.is_done() {
@@ -90,11 +94,12 @@ where
             stuck_at = Some(Instant::now() + bounds.write_timeout);
         }
         tokio::select! {
-            written = io.writer.write_buf(output), if !output.is_empty() => match written {
+            count = io.writer.write_buf(output), if !output.is_empty() => match count {
                 Ok(0) => return closed(),
-                Ok(_) => {
+                Ok(count) => {
                     stuck_at = None;
-                    driver.progress();
+                    written += count as u64;
+                    driver.written(written);
                 }
                 Err(error) => return broken(&error),
             },
@@ -103,13 +108,14 @@ where
                 Ok(_) => if let Err(ended) = decode(driver, &mut decoder, &mut io.buffer) { return ended },
                 Err(error) => return broken(&error),
             },
-            count = inbox.orders.recv_many(&mut orders, ORDERS_AT_ONCE), if output.len() < HIGH_WATER => {
+            count = inbox.starts.recv_many(&mut starts, STARTS_AT_ONCE), if driver.takes_calls() && output.len() < HIGH_WATER => {
                 if count == 0 {
                     return Ended::Asked;
                 }
-                for order in orders.drain(..) {
-                    if let Err(ended) = driver.take(order) { return ended }
-                }
+                driver.starts.extend(starts.drain(..));
+            }
+            Some(order) = inbox.orders.recv() => {
+                if let Err(ended) = driver.order(order, &mut inbox.starts) { return ended }
             }
             Some(abandoned) = inbox.abandoned.recv() => driver.abandon(&abandoned),
             () = at(driver.close_at) => return Ended::Asked,

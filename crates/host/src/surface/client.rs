@@ -97,7 +97,7 @@ impl Host for ClientSurface {
         };
         let info = pb::CallInfo {
             execution_id: execution_id.to_string(),
-            revision: route.revision,
+            revision: reply.revision,
             session_id: reply.session.to_string(),
             plane: reply.plane.to_proto().into(),
             attempts: reply.attempts,
