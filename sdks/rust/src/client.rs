@@ -80,7 +80,7 @@ impl Client {
     /// Connects to the host at `http://host:port` or `unix:/path/to.sock`.
     ///
     /// # Errors
-    /// `client.host.address`; `client.host.unreachable`.
+    /// `client.host.invalid`; `client.host.unreachable`.
     pub async fn connect(host: &str) -> Result<Self, Error> {
         let channel = HostAddress::parse(host)?.connect().await?;
         Ok(Self::over(channel))
@@ -195,7 +195,7 @@ impl Client {
         request.set_timeout(DEFAULT_TIMEOUT);
         let answer = self.grpc.clone().get_module(request).await.map_err(|s| Error::from_status(&s))?;
         let module = answer.into_inner().module.ok_or_else(|| {
-            Error::new(Category::Internal, "client.answer.incomplete", "the host answered without the module")
+            Error::new(Category::Internal, "client.answer.invalid", "the host answered without the module")
         })?;
         ModuleInfo::from_wire(module)
     }
@@ -319,13 +319,9 @@ fn wrong_output(fault: CodecError) -> Error {
 }
 
 fn no_output() -> Error {
-    Error::new(
-        Category::Internal,
-        "client.answer.incomplete",
-        "the host answered without an output of the form asked for",
-    )
+    Error::new(Category::Internal, "client.answer.invalid", "the host answered without an output of the form asked for")
 }
 
 fn too_late(timeout: Duration) -> Error {
-    Error::new(Category::DeadlineExceeded, "client.deadline.exceeded", format!("no answer within {timeout:?}"))
+    Error::deadline_exceeded(format!("no answer within {timeout:?}"))
 }

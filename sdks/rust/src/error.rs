@@ -97,6 +97,16 @@ impl Error {
         Envelope::new(category, code, message).into()
     }
 
+    /// No answer came in time, whoever was asked.
+    pub(crate) fn deadline_exceeded(message: impl Into<String>) -> Self {
+        Self::new(Category::DeadlineExceeded, "client.deadline.exceeded", message).with_retryable(true)
+    }
+
+    pub(crate) fn with_retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = retryable;
+        self
+    }
+
     pub(crate) fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.0.hint = Some(hint.into());
         self
@@ -112,7 +122,7 @@ impl Error {
         self.0.category
     }
 
-    /// The stable code, e.g. `registry.namespace.owned`. Those that begin with `client.` or `provider.` are this SDK's own.
+    /// The stable code, e.g. `registry.namespace.owned`. Those that begin with `client.` are this SDK's own.
     pub fn code(&self) -> &str {
         &self.0.code
     }

@@ -28,7 +28,7 @@ impl HostAddress {
         if !right {
             let message = format!("`{text}` is no address of a host");
             let hint = "write `http://127.0.0.1:7420` or `unix:/path/to.sock`";
-            return Err(Error::new(Category::InvalidArgument, "client.host.address", message).with_hint(hint));
+            return Err(Error::new(Category::InvalidArgument, "client.host.invalid", message).with_hint(hint));
         }
         Ok(Self(path.map_or_else(|| text.to_owned(), |path| format!("unix:{path}"))))
     }
@@ -47,7 +47,7 @@ impl HostAddress {
 
     fn endpoint(&self) -> Result<Endpoint, Error> {
         let endpoint = Endpoint::from_shared(self.0.clone())
-            .map_err(|source| Error::new(Category::InvalidArgument, "client.host.address", source.to_string()))?;
+            .map_err(|source| Error::new(Category::InvalidArgument, "client.host.invalid", source.to_string()))?;
         Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true))
     }
 }

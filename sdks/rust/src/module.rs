@@ -101,7 +101,7 @@ where
                         Ok(panic) => std::panic::resume_unwind(panic),
                         Err(_) => Err(ModuleError::core(
                             Category::Unavailable,
-                            "provider.stopping",
+                            "executor.provider.lost",
                             "the provider ended before the call could run",
                         )),
                     },
@@ -165,7 +165,7 @@ impl Definition {
         let about = |error: Error| error.with_detail("module", &self.name);
         if !is_identifier(&self.name) || self.name.len() > MAX_NAME {
             let message = format!("`{}` is no name of a module: letters, digits, `_` and `-`", self.name);
-            return Err(Error::new(Category::InvalidArgument, "provider.module.name", message));
+            return Err(Error::new(Category::InvalidArgument, "registry.name.invalid", message));
         }
         self.input.check().map_err(|fault| about(fault.into()).with_detail("type", "input"))?;
         self.output.check().map_err(|fault| about(fault.into()).with_detail("type", "output"))?;

@@ -105,7 +105,7 @@ impl Provider {
         } else if self.table.insert(name.clone(), Arc::new(definition)).is_some() {
             let fault = Error::new(
                 Category::InvalidArgument,
-                "provider.module.duplicate",
+                "registry.module.duplicate",
                 format!("the provider has two modules named `{name}`"),
             );
             self.fault = self.fault.or(Some(fault));
@@ -208,8 +208,12 @@ impl Provider {
             return Err(fault.clone());
         }
         if self.table.is_empty() {
-            return Err(Error::new(Category::InvalidArgument, "provider.module.none", "the provider has no module")
-                .with_hint("add one with `Provider::module`"));
+            return Err(Error::new(
+                Category::InvalidArgument,
+                "registry.registration.empty",
+                "the provider has no module",
+            )
+            .with_hint("add one with `Provider::module`"));
         }
         Ok(())
     }
@@ -261,7 +265,11 @@ impl Signals {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| {
             signal(kind).map_err(|source| {
-                Error::new(Category::Internal, "provider.signals", format!("signals cannot be received: {source}"))
+                Error::new(
+                    Category::Internal,
+                    "client.signals.unavailable",
+                    format!("signals cannot be received: {source}"),
+                )
             })
         };
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })

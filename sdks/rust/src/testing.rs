@@ -45,7 +45,7 @@ impl TestClient {
     /// Calls a module by its name, with or without the namespace. Dropping the future cancels the call.
     ///
     /// # Errors
-    /// What the handler fails with; `codec.…` where input or output do not fit; `provider.module.unknown`.
+    /// What the handler fails with; `codec.…` where the input does not fit the module or the output not `O`; `registry.module.unknown`.
     pub async fn call<I, O>(&self, name: &str, input: &I) -> Result<O, Error>
     where
         I: Encode + ?Sized,
@@ -69,7 +69,7 @@ impl TestClient {
     /// Calls each module with the inputs of its examples.
     ///
     /// # Errors
-    /// What a call fails with; `testing.example.differs` for another output than the example's.
+    /// What a call fails with; `client.example.differs` for another output than the example's.
     pub async fn check_examples(&self) -> Result<(), Error> {
         for module in self.calls.table().values() {
             for (input, expected) in &module.examples {
@@ -80,7 +80,7 @@ impl TestClient {
                         codec::value_from_bytes(&module.output, bytes)
                             .map(|value| crate::json::print(&module.output, &value))
                     };
-                    return Err(Error::new(Category::FailedPrecondition, "testing.example.differs", message)
+                    return Err(Error::new(Category::FailedPrecondition, "client.example.differs", message)
                         .with_detail("expected", show(expected)?)
                         .with_detail("actual", show(&output)?));
                 }
@@ -93,7 +93,7 @@ impl TestClient {
         let qualified = name.strip_prefix(&self.namespace).and_then(|rest| rest.strip_prefix('.'));
         self.calls.table().get(qualified.unwrap_or(name)).cloned().ok_or_else(|| {
             let message = format!("the provider has no module `{name}`");
-            Error::new(Category::NotFound, "provider.module.unknown", message)
+            Error::new(Category::NotFound, "registry.module.unknown", message)
         })
     }
 

@@ -53,7 +53,7 @@ impl Encoder {
     /// A `String`.
     ///
     /// # Errors
-    /// `codec.length` beyond 4 GiB.
+    /// `codec.type_mismatch` beyond 4 GiB.
     pub fn str(&mut self, value: &str) -> Result<(), CodecError> {
         msgpack::write_str_len(&mut self.bytes, length(value.len())?).expect(IN_MEMORY);
         self.bytes.extend_from_slice(value.as_bytes());
@@ -63,7 +63,7 @@ impl Encoder {
     /// `Bytes`.
     ///
     /// # Errors
-    /// `codec.length` beyond 4 GiB.
+    /// `codec.type_mismatch` beyond 4 GiB.
     pub fn bin(&mut self, value: &[u8]) -> Result<(), CodecError> {
         msgpack::write_bin_len(&mut self.bytes, length(value.len())?).expect(IN_MEMORY);
         self.bytes.extend_from_slice(value);
@@ -73,7 +73,7 @@ impl Encoder {
     /// An array of `len` elements, which `fill` writes.
     ///
     /// # Errors
-    /// `codec.depth`, `codec.length`, and those of `fill`.
+    /// `codec.depth`, `codec.type_mismatch`, and those of `fill`.
     pub fn array(
         &mut self,
         len: usize,
@@ -89,7 +89,7 @@ impl Encoder {
     /// A record of `len` fields, which `fill` writes with [`Encoder::field`] in ascending byte order of their names.
     ///
     /// # Errors
-    /// `codec.depth`, `codec.length`, and those of `fill`.
+    /// `codec.depth`, `codec.type_mismatch`, and those of `fill`.
     pub fn record(
         &mut self,
         len: usize,
@@ -133,7 +133,7 @@ impl Encoder {
     /// A map. The entries come in any order; `key` writes a key and `value` the value of an entry.
     ///
     /// # Errors
-    /// `codec.duplicate_key` for two equal keys, `codec.depth`, `codec.length`, and those of the writers.
+    /// `codec.duplicate_key` for two equal keys, `codec.depth`, `codec.type_mismatch`, and those of the writers.
     pub(crate) fn map<T>(
         &mut self,
         entries: impl ExactSizeIterator<Item = T>,
@@ -184,5 +184,6 @@ impl Encoder {
 }
 
 fn length(len: usize) -> Result<u32, CodecError> {
-    u32::try_from(len).map_err(|_| CodecError::new("codec.length", "longer than 4 GiB"))
+    u32::try_from(len)
+        .map_err(|_| CodecError::new("codec.type_mismatch", "longer than 4 GiB, which MessagePack cannot count"))
 }

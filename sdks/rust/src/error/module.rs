@@ -90,16 +90,18 @@ impl ModuleError {
 
     /// An input that does not fit the handler's type.
     pub(crate) fn input(fault: CodecError) -> Self {
-        let error = crate::Error::from(fault);
-        Self { envelope: error.0, source: None }
+        let message = format!("the input does not fit the handler's type: {fault}");
+        Self::core(Category::InvalidArgument, "executor.input.invalid", message).with_fault(&fault)
     }
 
     /// An output that does not fit its type.
     pub(crate) fn output(fault: CodecError) -> Self {
-        let mut error = Self::input(fault);
-        error.envelope.category = Category::UpstreamError;
-        error.envelope.origin = Origin::Module;
-        error
+        let message = format!("the handler's output does not fit its type: {fault}");
+        Self::new(Category::UpstreamError, "executor.output.invalid", message).with_fault(&fault)
+    }
+
+    fn with_fault(self, fault: &CodecError) -> Self {
+        self.with_detail("codec_code", fault.code()).with_detail("path", fault.path())
     }
 
     pub(crate) fn panicked(text: &str) -> Self {

@@ -29,6 +29,17 @@ const CATEGORIES: [(Category, wire::Category, Code); 13] = [
     (Category::Internal, wire::Category::Internal, Code::Internal),
 ];
 
+/// What a gRPC status without our details means, and whether to try again: who sent it does not speak the protocol.
+const BARE: [(Code, Category, &str, bool); 7] = [
+    (Code::Unavailable, Category::Unavailable, "client.host.unreachable", true),
+    (Code::Unimplemented, Category::Unsupported, "client.method.unsupported", false),
+    (Code::ResourceExhausted, Category::RateLimited, "client.message.refused", false),
+    (Code::Unauthenticated, Category::Unauthenticated, "client.credential.refused", false),
+    (Code::PermissionDenied, Category::PermissionDenied, "client.permission.denied", false),
+    (Code::InvalidArgument, Category::InvalidArgument, "client.request.refused", false),
+    (Code::NotFound, Category::NotFound, "client.target.unknown", false),
+];
+
 impl Envelope {
     pub(crate) fn into_wire(self) -> wire::Error {
         let category =
@@ -92,20 +103,20 @@ impl Error {
     fn from_bare_status(status: &Status) -> Self {
         let message = status.message();
         match status.code() {
-            // The client's end of gRPC says that it could not reach the server, or lost it.
-            Code::Unavailable => Self::new(Category::Unavailable, "client.host.unreachable", message),
+            // The client's end of gRPC says that it lost the server.
             Code::Unknown | Code::Internal if std::error::Error::source(status).is_some() => {
                 Self::new(Category::Unavailable, "client.host.unreachable", "the connection to the host broke")
             }
-            Code::DeadlineExceeded => Self::new(Category::DeadlineExceeded, "client.deadline.exceeded", message),
+            Code::DeadlineExceeded => Self::deadline_exceeded(message),
             // So tonic, on either side, calls a deadline that passed.
             Code::Cancelled if message == "Timeout expired" => {
-                Self::new(Category::DeadlineExceeded, "client.deadline.exceeded", "the host did not answer in time")
+                Self::deadline_exceeded("the host did not answer in time")
             }
-            Code::Cancelled => Self::new(Category::Cancelled, "client.cancelled", message),
+            Code::Cancelled => Self::new(Category::Cancelled, "client.call.cancelled", message),
             code => {
-                let category = CATEGORIES.iter().find(|row| row.2 == code).map_or(Category::Internal, |row| row.0);
-                Self::new(category, "client.host.refused", format!("{code:?}: {message}"))
+                let known = BARE.iter().find(|row| row.0 == code).map(|row| (row.1, row.2, row.3));
+                let (category, name, retryable) = known.unwrap_or((Category::Internal, "client.rpc.failed", false));
+                Self::new(category, name, format!("{code:?}: {message}")).with_retryable(retryable)
             }
         }
     }
@@ -120,5 +131,26 @@ impl ModuleError {
         let packed = prost_types::Any { type_url: TYPE_URL.to_owned(), value: envelope.into_wire().encode_to_vec() };
         let details = wire::StatusDetails { code: code.into(), message: message.clone(), details: vec![packed] };
         Status::with_details(code, message, details.encode_to_vec().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_status_has_the_code_that_every_sdk_gives_it() {
+        let check = |status: Code, message: &str, expect: (&str, Category, bool)| {
+            let error = Error::from_status(&Status::new(status, message));
+            assert_eq!((error.code(), error.category(), error.retryable()), expect, "{status:?}");
+        };
+        check(Code::Unavailable, "", ("client.host.unreachable", Category::Unavailable, true));
+        check(Code::DeadlineExceeded, "", ("client.deadline.exceeded", Category::DeadlineExceeded, true));
+        check(Code::Cancelled, "Timeout expired", ("client.deadline.exceeded", Category::DeadlineExceeded, true));
+        check(Code::Cancelled, "", ("client.call.cancelled", Category::Cancelled, false));
+        check(Code::Unimplemented, "", ("client.method.unsupported", Category::Unsupported, false));
+        check(Code::ResourceExhausted, "", ("client.message.refused", Category::RateLimited, false));
+        check(Code::Unauthenticated, "", ("client.credential.refused", Category::Unauthenticated, false));
+        check(Code::DataLoss, "", ("client.rpc.failed", Category::Internal, false));
     }
 }

@@ -33,9 +33,9 @@ pub(crate) async fn open(
         shared.open(receive(&mut stream).await?).await?;
         Ok((stream, tx))
     };
-    let opened: Result<_, Error> = tokio::time::timeout(OPEN_TIMEOUT, open).await.unwrap_or_else(|_| {
-        Err(Error::new(Category::Unavailable, "provider.attach.unreachable", "the host did not answer within 5 s"))
-    });
+    let opened: Result<_, Error> = tokio::time::timeout(OPEN_TIMEOUT, open)
+        .await
+        .unwrap_or_else(|_| Err(Error::deadline_exceeded("the host did not answer the attach stream within 5 s")));
     let (mut stream, tx) = opened?;
 
     let writer = tokio::spawn(write_all(tx, batches));
@@ -72,5 +72,5 @@ async fn write_all(tx: mpsc::Sender<AttachRequest>, mut batches: Batches) {
 }
 
 fn ended() -> Error {
-    Error::new(Category::Unavailable, "provider.connection.lost", "the host closed the stream")
+    Error::new(Category::Unavailable, "client.connection.lost", "the host closed the stream")
 }

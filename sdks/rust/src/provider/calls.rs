@@ -90,7 +90,7 @@ impl Calls {
     pub(crate) async fn run(&self, mut request: ExecuteRequest) -> Result<Vec<u8>, ModuleError> {
         let Some(module) = self.table().get(&request.module_name).cloned() else {
             let message = format!("this provider has no module `{}`", request.module_name);
-            return Err(ModuleError::core(Category::NotFound, "provider.module.unknown", message));
+            return Err(ModuleError::core(Category::NotFound, "registry.module.unknown", message));
         };
         let input: Bytes = std::mem::take(&mut request.input_data);
         let configuration = Arc::clone(&self.configuration.read().unwrap_or_else(PoisonError::into_inner));

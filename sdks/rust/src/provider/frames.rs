@@ -217,7 +217,7 @@ pub(crate) fn bounded(response: ExecuteResponse, max_message: usize) -> ExecuteR
         return response;
     }
     let message = format!("the output of {len} bytes does not fit a message of {max_message} bytes");
-    let error = ModuleError::new(Category::UpstreamError, "module.output.too_large", message);
+    let error = ModuleError::new(Category::UpstreamError, "module.output_too_large", message);
     ExecuteResponse { result: Some(Outcome::Error(error.into_envelope().into_wire())), metrics: response.metrics }
 }
 

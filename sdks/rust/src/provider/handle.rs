@@ -59,7 +59,7 @@ impl ProviderHandle {
     /// Removes a module and registers again without leaving. Calls of it that run are finished.
     ///
     /// # Errors
-    /// `provider.module.unknown`, `provider.module.none` for the last one, and what the host refuses.
+    /// `registry.module.unknown`, `registry.registration.empty` for the last one, and what the host refuses.
     pub async fn remove_module(&self, name: impl Into<String>) -> Result<(), Error> {
         self.change(What::Remove(name.into())).await
     }
@@ -81,7 +81,7 @@ impl ProviderHandle {
     }
 
     async fn change(&self, what: What) -> Result<(), Error> {
-        let ended = || Error::new(Category::Unavailable, "provider.stopping", "the provider does not run any more");
+        let ended = || Error::new(Category::FailedPrecondition, "client.provider.stopped", "the provider does not run");
         let (done, outcome) = oneshot::channel();
         self.changes.send(Change { what, done }).await.map_err(|_| ended())?;
         outcome.await.map_err(|_| ended())?

@@ -125,7 +125,7 @@ fn frame(message: &AttachRequest, buffer: &mut BytesMut) {
 }
 
 fn unreachable(source: impl std::fmt::Display) -> Error {
-    Error::new(Category::Unavailable, "provider.link.unreachable", format!("the link cannot be reached: {source}"))
+    Error::new(Category::Unavailable, "client.link.unreachable", format!("the link cannot be reached: {source}"))
 }
 
 fn lost(source: std::io::Error) -> Error {
@@ -133,5 +133,5 @@ fn lost(source: std::io::Error) -> Error {
         std::io::ErrorKind::UnexpectedEof => "the host closed the link".to_owned(),
         _ => format!("the link broke: {source}"),
     };
-    Error::new(Category::Unavailable, "provider.connection.lost", message)
+    Error::new(Category::Unavailable, "client.connection.lost", message)
 }

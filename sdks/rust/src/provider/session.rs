@@ -181,7 +181,7 @@ impl Keeper {
                     let (shared, batches) = shared();
                     link::open(endpoint, token, shared, batches, max_message).await
                 }
-                None => Err(Error::new(Category::Unsupported, "provider.link.absent", "the host offers no link")
+                None => Err(Error::new(Category::Unsupported, "client.link.absent", "the host offers no link")
                     .with_hint("unset MODRACK_PLANE for the fastest plane that works")),
             };
             match opened {
@@ -228,7 +228,11 @@ impl Keeper {
             let error = refused.error.clone().map(Error::from_wire);
             return Err(error
                 .unwrap_or_else(|| {
-                    Error::new(Category::Internal, "provider.registration.refused", "no reason was given")
+                    Error::new(
+                        Category::Internal,
+                        "client.answer.invalid",
+                        "the host refused a module without a reason",
+                    )
                 })
                 .with_detail("module", &refused.name));
         }
@@ -282,7 +286,7 @@ impl Keeper {
                         return End::Lost(error);
                     }
                     // The session itself holds a sender.
-                    None => return End::Lost(Error::new(Category::Internal, "provider.session", "no events any more")),
+                    None => return End::Lost(Error::new(Category::Unavailable, "client.connection.lost", "no events any more")),
                 },
                 Some(change) = self.changes.recv() => self.carry_out(change, &mut session).await,
             }
@@ -409,12 +413,12 @@ fn changed(before: &Table, what: What) -> Result<Table, Error> {
         What::Remove(name) => {
             if after.remove(&name).is_none() {
                 let message = format!("the provider has no module `{name}`");
-                return Err(Error::new(Category::NotFound, "provider.module.unknown", message));
+                return Err(Error::new(Category::NotFound, "registry.module.unknown", message));
             }
             if after.is_empty() {
                 return Err(Error::new(
-                    Category::FailedPrecondition,
-                    "provider.module.none",
+                    Category::InvalidArgument,
+                    "registry.registration.empty",
                     "a provider keeps at least one module",
                 )
                 .with_hint("stop the provider instead"));

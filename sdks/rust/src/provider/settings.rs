@@ -75,7 +75,7 @@ impl Settings {
         };
         let text = tokio::fs::read_to_string(path).await.map_err(|source| {
             let message = format!("the credential file {} cannot be read: {source}", path.display());
-            Error::new(Category::FailedPrecondition, "provider.credential.unreadable", message)
+            Error::new(Category::FailedPrecondition, "client.credential.unreadable", message)
                 .with_hint("MODRACK_CREDENTIAL_FILE names a file that this process may read")
         })?;
         Ok(text.trim().to_owned())
@@ -95,7 +95,7 @@ impl Plane {
     fn from_name(name: &str) -> Result<Self, Error> {
         [Self::Link, Self::Attach, Self::Unary].into_iter().find(|plane| plane.as_str() == name).ok_or_else(|| {
             let message = format!("MODRACK_PLANE is `{name}`, which is no data plane");
-            Error::new(Category::InvalidArgument, "provider.plane.unknown", message)
+            Error::new(Category::InvalidArgument, "client.plane.invalid", message)
                 .with_hint("set it to `link`, `attach` or `unary`, or unset it for the fastest that works")
         })
     }
@@ -137,5 +137,5 @@ fn no_host(namespace: &str, modules: &Table) -> Error {
          set MODRACK_HOST to the address of a host, e.g. http://127.0.0.1:7420",
         lines.join("\n")
     );
-    Error::new(Category::FailedPrecondition, "provider.host.unset", message).with_hint("`modrack serve` starts a host")
+    Error::new(Category::FailedPrecondition, "client.host.unset", message).with_hint("`modrack serve` starts a host")
 }

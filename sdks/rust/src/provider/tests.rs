@@ -116,7 +116,7 @@ async fn a_host_without_streams_calls_the_provider_itself() {
 async fn a_plane_that_was_asked_for_is_the_only_one_tried() {
     let mut host = FakeHost::start(Behaviour { link: Link::None, ..Behaviour::default() }).await;
     let error = start(text().plane(Plane::Link), &host).end().await.unwrap_err();
-    assert_eq!(error.code(), "provider.link.absent");
+    assert_eq!(error.code(), "client.link.absent");
     assert!(!host.has_new_connection());
 }
 
@@ -144,12 +144,12 @@ async fn the_unary_server_tells_its_health_and_obeys_the_lifecycle() {
     let response = executor.execute(request("Setting", &())).await.unwrap().into_inner();
     assert_eq!(outcome::<Option<String>>(response).unwrap().as_deref(), Some("blue"));
     let status = executor.execute_batch(ExecuteBatchRequest { requests: Vec::new() }).await.unwrap_err();
-    assert_eq!(Error::from_status(&status).code(), "provider.capability.undeclared");
+    assert_eq!(Error::from_status(&status).code(), "protocol.method.unknown");
 
     let drain = crate::generated::provider::v1::DrainRequest { grace_ms: 1000 };
     assert_eq!(lifecycle.drain(drain).await.unwrap().into_inner().in_flight, 0);
     let response = executor.execute(request("Setting", &())).await.unwrap().into_inner();
-    assert_eq!(outcome::<Option<String>>(response).unwrap_err().code(), "provider.stopping");
+    assert_eq!(outcome::<Option<String>>(response).unwrap_err().code(), "executor.provider.unavailable");
     lifecycle.shutdown(ShutdownRequest {}).await.unwrap();
     provider.end().await.unwrap();
 }
@@ -188,9 +188,10 @@ async fn an_ordinary_error_tells_its_type_and_text_and_nothing_more() {
     assert_eq!(error.message(), "ParseIntError: invalid digit found in string");
     assert!(error.details().is_empty());
     let error = wire.call::<i64>(2, "Nothing", &()).await.unwrap_err();
-    assert_eq!((error.code(), error.category()), ("provider.module.unknown", Category::NotFound));
+    assert_eq!((error.code(), error.category()), ("registry.module.unknown", Category::NotFound));
     let error = wire.call::<i64>(3, "Parse", &5i64).await.unwrap_err();
-    assert_eq!((error.code(), error.category()), ("codec.type_mismatch", Category::InvalidArgument));
+    assert_eq!((error.code(), error.category()), ("executor.input.invalid", Category::InvalidArgument));
+    assert_eq!(error.details()["codec_code"], "codec.type_mismatch");
     provider.stop().await.unwrap();
 }
 
@@ -439,12 +440,12 @@ async fn a_running_provider_gains_and_loses_modules_on_the_same_connection() {
 
     handle.remove_module("Upper").await.unwrap();
     assert_eq!(host.registration().await.modules.len(), 1);
-    assert_eq!(wire.call::<String>(2, "Upper", &"a").await.unwrap_err().code(), "provider.module.unknown");
-    assert_eq!(handle.remove_module("Upper").await.unwrap_err().code(), "provider.module.unknown");
-    assert_eq!(handle.remove_module("Lower").await.unwrap_err().code(), "provider.module.none");
+    assert_eq!(wire.call::<String>(2, "Upper", &"a").await.unwrap_err().code(), "registry.module.unknown");
+    assert_eq!(handle.remove_module("Upper").await.unwrap_err().code(), "registry.module.unknown");
+    assert_eq!(handle.remove_module("Lower").await.unwrap_err().code(), "registry.registration.empty");
     assert!(!host.has_new_connection());
     provider.stop().await.unwrap();
-    assert_eq!(handle.remove_module("Lower").await.unwrap_err().code(), "provider.stopping");
+    assert_eq!(handle.remove_module("Lower").await.unwrap_err().code(), "client.provider.stopped");
 }
 
 #[tokio::test]
@@ -456,11 +457,11 @@ async fn a_refused_change_leaves_the_modules_as_they_were() {
     let mut wire = host.connection().await;
     refusals.lock().unwrap().push_back(ModuleError::core(
         Category::Conflict,
-        "registry.module.incompatible",
+        "registry.schema.incompatible",
         "narrower",
     ));
     let refused = provider.handle.add_module(Module::new("Upper", |n: i64| async move { Ok(n) })).await.unwrap_err();
-    assert_eq!(refused.code(), "registry.module.incompatible");
+    assert_eq!(refused.code(), "registry.schema.incompatible");
     assert_eq!(wire.call::<String>(1, "Upper", &"a").await.unwrap(), "A");
     provider.stop().await.unwrap();
 }
@@ -472,7 +473,7 @@ async fn an_output_beyond_the_limit_is_an_error_of_its_call_alone() {
     let provider = start(provider, &host);
     let mut wire = host.connection().await;
     assert_eq!(wire.call::<String>(1, "Big", &1000).await.unwrap().len(), 1000);
-    assert_eq!(wire.call::<String>(2, "Big", &3000).await.unwrap_err().code(), "module.output.too_large");
+    assert_eq!(wire.call::<String>(2, "Big", &3000).await.unwrap_err().code(), "module.output_too_large");
     // Answers that wait together are split where one message cannot hold them.
     let calls = (10..30).map(|id| (id, FromHost::Execute(request("Big", &900)))).collect();
     wire.send(calls).await;
@@ -520,17 +521,17 @@ async fn faults_of_the_provider_itself_are_told_before_it_connects() {
         let error = provider.host("http://127.0.0.1:1").run_until(std::future::pending()).await.unwrap_err();
         assert_eq!(error.code(), code);
     }
-    check(Provider::new("text"), "provider.module.none").await;
-    check(text().module("Upper", upper), "provider.module.duplicate").await;
-    check(text().module("no name", upper), "provider.module.name").await;
+    check(Provider::new("text"), "registry.registration.empty").await;
+    check(text().module("Upper", upper), "registry.module.duplicate").await;
+    check(text().module("no name", upper), "registry.name.invalid").await;
     let nested = |_: Option<Option<i64>>| async move { Ok(()) };
     check(text().module("Nested", nested), "type.option.nested").await;
     let example = Module::new("Count", |n: u64| async move { Ok(n) }).example(u64::MAX, 1);
     check(text().with_module(example), "codec.int_range").await;
     let error = text().host("ftp://x").run_until(std::future::pending()).await.unwrap_err();
-    assert_eq!(error.code(), "client.host.address");
+    assert_eq!(error.code(), "client.host.invalid");
     let error = text().host("unix:relative").run_until(std::future::pending()).await.unwrap_err();
-    assert_eq!(error.code(), "client.host.address");
+    assert_eq!(error.code(), "client.host.invalid");
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ impl UnaryServer {
     pub(crate) async fn start(identity: Identity, calls: Arc<Calls>, handle: ProviderHandle) -> Result<Self, Error> {
         let fault = |source: std::io::Error| {
             let message = format!("no loopback port can be served: {source}");
-            Error::new(Category::Unavailable, "provider.unary.bind", message)
+            Error::new(Category::FailedPrecondition, "client.listen.failed", message)
         };
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(fault)?;
         let url = format!("http://{}", listener.local_addr().map_err(fault)?);
@@ -123,8 +123,11 @@ impl ModuleExecutor for Executor {
     // tonic drops this future when the host cancels or the gRPC deadline passes, which cancels the handler.
     async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
         if self.draining.load(Ordering::Acquire) {
-            let error =
-                ModuleError::core(Category::Unavailable, "provider.stopping", "the provider takes no new calls");
+            let error = ModuleError::core(
+                Category::Unavailable,
+                "executor.provider.unavailable",
+                "the provider takes no new calls",
+            );
             let outcome = Outcome::Error(error.into_envelope().into_wire());
             return Ok(Response::new(ExecuteResponse { result: Some(outcome), metrics: None }));
         }
@@ -153,7 +156,7 @@ impl ModuleExecutor for Executor {
 /// No module of this SDK declares the capability, so a host that asks for it has not read the registration.
 fn undeclared(capability: &str) -> Status {
     let message = format!("the modules here do not declare the capability `{capability}`");
-    ModuleError::core(Category::Unsupported, "provider.capability.undeclared", message).into_status()
+    ModuleError::core(Category::Unsupported, "protocol.method.unknown", message).into_status()
 }
 
 struct Lifecycle {
