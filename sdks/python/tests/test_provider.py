@@ -8,12 +8,13 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from fake_host import WAIT, FakeHost
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from modrack import Conflict, Context, FailedPrecondition, ModrackError, ModuleError, Provider
+from modrack import Conflict, Context, FailedPrecondition, ModrackError, ModuleError, Provider, Unsupported
 from modrack._generated.error.v1 import error_pb
 from modrack._generated.provider.v1 import execution_pb, frames_pb, lifecycle_pb, registry_pb
 from modrack._generated.provider.v1.lifecycle_grpc import ModuleLifecycleAsyncStub
@@ -405,15 +406,31 @@ async def test_a_host_that_is_not_there_is_waited_for() -> None:
         await asyncio.wait_for(task, WAIT)
 
 
-async def test_a_forced_link_that_the_host_does_not_offer_keeps_trying() -> None:
+async def test_a_forced_link_that_the_host_does_not_offer_is_final() -> None:
     async with FakeHost(link=False) as host:
         provider = Provider("text", host=host.url, plane="link")
         modules(provider, Log())
-        task = asyncio.create_task(provider.serve())
-        await host.until(lambda: len(host.registrations) >= 2)
+        with pytest.raises(Unsupported) as refusal:
+            await asyncio.wait_for(provider.serve(), WAIT)
+        assert refusal.value.code == "client.link.absent"
         assert host.connection is None
-        provider.stop()
-        await asyncio.wait_for(task, WAIT)
+
+
+async def test_a_credential_that_cannot_be_read_is_final(tmp_path: Path) -> None:
+    (tmp_path / "latin-1").write_bytes(b"\xff")
+    async with FakeHost() as host:
+        for name in ("nowhere", "latin-1"):
+            provider = Provider("text", host=host.url, credential_file=str(tmp_path / name))
+            with pytest.raises(FailedPrecondition) as refusal:
+                await asyncio.wait_for(provider.serve(), WAIT)
+            assert refusal.value.code == "client.credential.unreadable"
+        assert host.registrations == []
+
+
+async def test_publishing_needs_a_provider_that_runs() -> None:
+    with pytest.raises(FailedPrecondition) as refusal:
+        await Provider("text", host="http://127.0.0.1:1").publish()
+    assert (refusal.value.code, refusal.value.retryable) == ("client.provider.stopped", False)
 
 
 async def test_a_host_that_hangs_does_not_hold_up_the_end() -> None:
@@ -444,7 +461,7 @@ async def test_a_port_that_is_taken_is_a_coded_error() -> None:
         modules(provider, Log())
         with pytest.raises(FailedPrecondition) as refusal:
             await provider.serve()
-        assert refusal.value.code == "client.listen.refused"
+        assert refusal.value.code == "client.listen.failed"
 
 
 async def test_a_host_name_that_is_none_is_a_coded_error() -> None:

@@ -86,11 +86,11 @@ class Attachment:
             if status is not grpc.StatusCode.OK:
                 self._end(from_rpc(await self._failure()))
             else:
-                self._end(Unavailable("client.attach.lost", "the host ended the attach stream", retryable=True))
+                self._end(Unavailable("client.connection.lost", "the host ended the attach stream", retryable=True))
         except grpc.RpcError as error:
             self._end(from_rpc(error))
         except asyncio.CancelledError:
-            self._end(Unavailable("client.attach.lost", "the attach stream is cancelled", retryable=True))
+            self._end(Unavailable("client.connection.lost", "the attach stream is cancelled", retryable=True))
 
     async def _failure(self) -> grpc.aio.AioRpcError:
         call = self._call

@@ -82,7 +82,8 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.conversation.abandon()
         if not self.ended.done():
-            self.ended.set_result(Unavailable("client.link.lost", f"the link broke: {exc or 'closed by the host'}"))
+            why = f"the link broke: {exc or 'closed by the host'}"
+            self.ended.set_result(Unavailable("client.connection.lost", why, retryable=True))
 
     async def drain(self, grace: float) -> None:
         """Asks for no new calls and waits at most `grace` seconds for those that run."""
@@ -162,6 +163,10 @@ async def connect(
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        raise Unavailable("client.link.unreachable", "the link closed before the host's welcome") from None
+        raise _unreachable("the link closed before the host's welcome") from None
     except (OSError, TimeoutError, ValueError) as cause:
-        raise Unavailable("client.link.unreachable", f"the link cannot be reached: {cause or 'timeout'}") from cause
+        raise _unreachable(f"the link cannot be reached: {cause or 'timeout'}") from cause
+
+
+def _unreachable(why: str) -> Unavailable:
+    return Unavailable("client.link.unreachable", why, retryable=True)

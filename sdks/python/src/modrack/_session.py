@@ -24,7 +24,7 @@ from modrack._runner import Runner
 from modrack._specs import register_request
 from modrack._unary import Served, UnaryServer
 from modrack._wire_errors import from_rpc, from_wire
-from modrack.errors import FailedPrecondition, ModrackError, Unavailable
+from modrack.errors import FailedPrecondition, InvalidArgument, ModrackError, Unavailable, Unsupported
 
 log = logging.getLogger("modrack")
 
@@ -214,7 +214,7 @@ class Session:
                     raise
                 log.info("%s; trying attach", error.message)
         if self._plane == "link":
-            raise Unavailable("client.link.unreachable", "the host offers no link", retryable=True)
+            raise _Refused(Unsupported("client.link.absent", "the host offers no link"))
         try:
             return await _attach.connect(stub, self._runner, token, most, timeout=CONNECT_TIMEOUT)
         except ModrackError as error:
@@ -229,7 +229,7 @@ class Session:
             try:
                 await server.start(self._listen, self._service_url)
             except RuntimeError as cause:
-                error = FailedPrecondition("client.listen.refused", f"cannot listen at `{self._listen}`: {cause}")
+                error = FailedPrecondition("client.listen.failed", f"cannot listen at `{self._listen}`: {cause}")
                 raise _Refused(error) from cause
             self._server = server
         await self._server.resume()
@@ -238,13 +238,16 @@ class Session:
 
     async def _register(self, stub: ModuleRegistryAsyncStub, planes: Sequence[pb.DataPlane]) -> None:
         unary = pb.DATA_PLANE_UNARY in planes
-        request = register_request(
-            self._served.identity,
-            self._served.modules(),
-            planes,
-            service_url=self._server.url if unary and self._server else "",
-            session_token=self._registration.session_token,
-        )
+        try:
+            request = register_request(
+                self._served.identity,
+                self._served.modules(),
+                planes,
+                service_url=self._server.url if unary and self._server else "",
+                session_token=self._registration.session_token,
+            )
+        except ModrackError as error:
+            raise _Refused(error) from error.__cause__
         try:
             answer = await stub.Register(request, timeout=RPC_TIMEOUT)
         except grpc.RpcError as failure:
@@ -275,7 +278,8 @@ class Session:
                 if task.done():
                     task.result()
             if connection.ended.done():
-                raise connection.ended.result() or Unavailable("client.link.lost", "the connection is closed")
+                lost = Unavailable("client.connection.lost", "the connection is closed", retryable=True)
+                raise connection.ended.result() or lost
             if reconnect.done():
                 raise _Again
             if draining.done():
@@ -301,7 +305,8 @@ class Session:
                 if error.code == "registry.session.unknown":
                     raise _Again from failure
                 if time.monotonic() - alive > self._registration.lease_ms / 1000:
-                    raise Unavailable("client.lease.lost", f"no heartbeat in a lease: {error.message}") from None
+                    why = f"no heartbeat in a lease: {error.message}"
+                    raise Unavailable("client.lease.lost", why, retryable=True) from None
                 continue
             alive = time.monotonic()
             for command in answer.commands:
@@ -344,7 +349,7 @@ def plane_of(text: str) -> Plane | None:
     """The plane that `MODRACK_PLANE` names; `None` where it is empty.
 
     # Errors
-    `FailedPrecondition` with `client.plane.invalid`.
+    `InvalidArgument` with `client.plane.invalid`.
     """
     match text:
         case "":
@@ -352,4 +357,4 @@ def plane_of(text: str) -> Plane | None:
         case "link" | "attach" | "unary":
             return text
         case _:
-            raise FailedPrecondition("client.plane.invalid", f"MODRACK_PLANE is link, attach or unary, not `{text}`")
+            raise InvalidArgument("client.plane.invalid", f"MODRACK_PLANE is link, attach or unary, not `{text}`")

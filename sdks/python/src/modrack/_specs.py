@@ -11,6 +11,7 @@ from modrack._generated.provider.v1 import registry_pb as pb
 from modrack._module import Module
 from modrack._version import VERSION
 from modrack._wire_types import to_schema
+from modrack.errors import FailedPrecondition
 
 PROTOCOL_VERSION = 1
 
@@ -26,8 +27,18 @@ class Identity:
     allow_breaking: bool
 
     def credential(self) -> str:
-        """The credential; read anew each time, so that it can be rotated. Empty without a file."""
-        return Path(self.credential_file).read_text(encoding="utf-8").strip() if self.credential_file else ""
+        """The credential; read anew each time, so that it can be rotated. Empty without a file.
+
+        # Errors
+        `FailedPrecondition` with `client.credential.unreadable`.
+        """
+        if not self.credential_file:
+            return ""
+        try:
+            return Path(self.credential_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as cause:
+            why = f"the credential cannot be read: {cause}"
+            raise FailedPrecondition("client.credential.unreadable", why) from cause
 
 
 def module_spec(module: Module) -> pb.ModuleSpec:

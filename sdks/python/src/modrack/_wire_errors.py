@@ -32,7 +32,7 @@ _BARE: dict[grpc.StatusCode, tuple[Category, str, bool]] = {
     grpc.StatusCode.CANCELLED: ("CANCELLED", "client.call.cancelled", False),
     grpc.StatusCode.UNIMPLEMENTED: ("UNSUPPORTED", "client.method.unsupported", False),
     grpc.StatusCode.RESOURCE_EXHAUSTED: ("RATE_LIMITED", "client.message.refused", False),
-    grpc.StatusCode.UNAUTHENTICATED: ("UNAUTHENTICATED", "client.unauthenticated", False),
+    grpc.StatusCode.UNAUTHENTICATED: ("UNAUTHENTICATED", "client.credential.refused", False),
     grpc.StatusCode.PERMISSION_DENIED: ("PERMISSION_DENIED", "client.permission.denied", False),
     grpc.StatusCode.INVALID_ARGUMENT: ("INVALID_ARGUMENT", "client.request.refused", False),
     grpc.StatusCode.NOT_FOUND: ("NOT_FOUND", "client.target.unknown", False),
@@ -58,6 +58,8 @@ def to_wire(error: ModrackError) -> pb.Error:
 
 def from_wire(error: pb.Error) -> ModrackError:
     """The exception of an envelope; an unknown category is INTERNAL, an unknown origin core."""
+    if not error.code:
+        return error_of("INTERNAL", "client.answer.invalid", error.message or "a failure without an error")
     known = 1 <= error.category <= len(CATEGORIES)
     return error_of(
         CATEGORIES[error.category - 1] if known else "INTERNAL",

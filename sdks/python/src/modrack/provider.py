@@ -239,10 +239,11 @@ class Provider:
     async def publish(self) -> None:
         """Registers the present modules now, on the standing connection, and waits for the host's answer.
 
-        Raises `ModrackError`: what the host refuses it for, or `client.provider.unregistered`.
+        Raises `ModrackError`: what the host refuses it for, `client.provider.unregistered` between two registrations,
+        `client.provider.stopped`.
         """
         if self._session is None:
-            raise FailedPrecondition("client.provider.unregistered", "the provider does not run")
+            raise FailedPrecondition("client.provider.stopped", "the provider does not run")
         await self._session.publish()
 
     def _add(self, handler: Callable[..., Any], options: dict[str, Any], localns: Mapping[str, Any]) -> None:
