@@ -383,6 +383,18 @@ describe("the lifecycle on the unary plane", () => {
   });
 });
 
+test("a forced link that the host does not offer is final", async () => {
+  host.behaviour.link = false;
+  await expect(make({ plane: "link" }).start()).rejects.toMatchObject({
+    code: "client.link.absent",
+    category: "UNSUPPORTED",
+  });
+});
+
+test("publishing needs a provider that runs", async () => {
+  await expect(make().publish()).rejects.toMatchObject({ code: "client.provider.stopped", retryable: false });
+});
+
 test("options that cannot be are refused where they are given", () => {
   make();
   expect(() => new Provider("a..b")).toThrow(expect.objectContaining({ code: "registry.name.invalid" }));

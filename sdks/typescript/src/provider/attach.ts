@@ -141,7 +141,7 @@ class Attachment implements Connection {
 }
 
 function lost(why: string): ModrackError {
-  return new ModrackError("client.attach.lost", `the attach stream broke: ${why}`, {
+  return new ModrackError("client.connection.lost", `the attach stream broke: ${why}`, {
     category: "UNAVAILABLE",
     retryable: true,
   });

@@ -141,7 +141,10 @@ class Link implements Connection {
 
   #lost(why: string): void {
     const error = this.#connected
-      ? new ModrackError("client.link.lost", `the link broke: ${why}`, { category: "UNAVAILABLE", retryable: true })
+      ? new ModrackError("client.connection.lost", `the link broke: ${why}`, {
+          category: "UNAVAILABLE",
+          retryable: true,
+        })
       : unreachable(why);
     this.#end(error);
     this.socket.destroy();

@@ -188,11 +188,11 @@ export class Provider {
   /**
    * Registers the present modules now, on the standing connection, and waits for the host's answer.
    *
-   * @throws ModrackError that the host refuses them with; `client.provider.unregistered`.
+   * @throws ModrackError that the host refuses them with; `client.provider.unregistered` between two registrations; `client.provider.stopped`.
    */
   async publish(): Promise<void> {
     if (this.#session !== undefined) return this.#session.publish();
-    throw new ModrackError("client.provider.unregistered", "the provider does not run", {
+    throw new ModrackError("client.provider.stopped", "the provider does not run", {
       category: "FAILED_PRECONDITION",
     });
   }
@@ -256,7 +256,7 @@ function planeOf(text: string): Plane | undefined {
   const plane = PLANES.find((known) => known === text);
   if (plane !== undefined) return plane;
   throw new ModrackError("client.plane.invalid", `a plane is ${PLANES.join(", ")}, not \`${text}\``, {
-    category: "FAILED_PRECONDITION",
+    category: "INVALID_ARGUMENT",
   });
 }
 

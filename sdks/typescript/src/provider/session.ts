@@ -189,10 +189,7 @@ export class Session {
     const isOnly = this.#options.plane === "link";
     if (options === undefined) {
       if (!isOnly) return undefined;
-      throw new ModrackError("client.link.unreachable", "the host offers no link", {
-        category: "UNAVAILABLE",
-        retryable: true,
-      });
+      throw new Final(new ModrackError("client.link.absent", "the host offers no link", { category: "UNSUPPORTED" }));
     }
     try {
       return await connectLink(options);
@@ -272,7 +269,10 @@ export class Session {
   /** Until the provider shall leave, or the connection or the lease is lost. */
   async #stay(client: ModuleRegistryClient, connection: Connection): Promise<Outcome> {
     const over = new AbortController();
-    const lost = new ModrackError("client.connection.closed", "the connection is closed", { category: "UNAVAILABLE" });
+    const lost = new ModrackError("client.connection.lost", "the connection is closed", {
+      category: "UNAVAILABLE",
+      retryable: true,
+    });
     const outcomes: Promise<Outcome>[] = [
       connection.ended.then((error) => error ?? lost),
       connection.draining.then(() => "drain"),

@@ -20,7 +20,7 @@ const BARE: ReadonlyMap<number, readonly [category: Category, code: string, retr
     [status.CANCELLED, ["CANCELLED", "client.call.cancelled", false, "the call is cancelled"]],
     [status.UNIMPLEMENTED, ["UNSUPPORTED", "client.method.unsupported", false]],
     [status.RESOURCE_EXHAUSTED, ["RATE_LIMITED", "client.message.refused", false]],
-    [status.UNAUTHENTICATED, ["UNAUTHENTICATED", "client.unauthenticated", false]],
+    [status.UNAUTHENTICATED, ["UNAUTHENTICATED", "client.credential.refused", false]],
     [status.PERMISSION_DENIED, ["PERMISSION_DENIED", "client.permission.denied", false]],
     [status.INVALID_ARGUMENT, ["INVALID_ARGUMENT", "client.request.refused", false]],
     [status.NOT_FOUND, ["NOT_FOUND", "client.target.unknown", false]],
@@ -44,7 +44,10 @@ export function errorToWire(error: ModrackError): MessageInitShape<typeof ErrorS
 
 /** The error of an envelope; an unknown category is INTERNAL, an unknown origin core. */
 export function errorFromWire(error: WireError | undefined): ModrackError {
-  if (error === undefined) return new ModrackError("client.rpc.failed", "a failure without an error");
+  if (error === undefined || error.code === "") {
+    const message = error?.message || "a failure without an error";
+    return new ModrackError("client.answer.invalid", message, { category: "INTERNAL" });
+  }
   return new ModrackError(error.code, error.message, {
     category: CATEGORIES[error.category - 1] ?? "INTERNAL",
     origin: ORIGINS[error.origin - 1] ?? "core",
