@@ -55,7 +55,8 @@ pub struct Call {
 }
 
 impl Connection {
-    pub(crate) async fn link(path: &Path) -> Self {
+    /// Connects to a link's socket and says nothing yet.
+    pub async fn link(path: &Path) -> Self {
         let stream = within("a connection to the link", UnixStream::connect(path)).await;
         let stream = stream.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self { wire: Wire::Link { stream, unread: BytesMut::new() }, waiting: VecDeque::new() }

@@ -2,7 +2,7 @@
 //! code, and nobody else notices.
 
 use protocol::generated::host::v1::SessionState;
-use protocol::generated::provider::v1::host_frame::Frame;
+use protocol::generated::provider::v1::{RegisterRequest, host_frame::Frame};
 use serde_json::json;
 use testkit::{Connection, Session, frames, module, registration};
 
@@ -211,6 +211,51 @@ async fn one_connection_carries_a_session() {
         session.unregister().await.expect("it is there");
     }
     others.are_unharmed().await;
+}
+
+#[tokio::test]
+async fn a_plane_that_the_registration_did_not_name_is_refused() {
+    let host = Host::start();
+    let others = Others::start(&host).await;
+    for (named, used) in [(Plane::Link, Plane::Attach), (Plane::Attach, Plane::Link)] {
+        let request = RegisterRequest {
+            planes: vec![named.to_proto().into()],
+            ..registration("narrow", [module("Echo", "{}", "Int")])
+        };
+        let session = host.client().register(request).await.expect("the namespace is free");
+        let mut connection = match used {
+            // The answer to the registration does not tell where it is.
+            Plane::Link => Connection::link(&host.link_socket()).await,
+            _ => session.dial_attach(),
+        };
+        connection.send([frames::hello(session.token())]).await.expect("the host reads");
+        assert_eq!(connection.refusal().await.code(), "registry.plane.unsupported", "{named:?}, {used:?}");
+        // Whether the session outlives its own fault is the registry's business; the name is free in any case.
+        let _over = session.unregister().await;
+    }
+    others.are_unharmed().await;
+}
+
+#[tokio::test]
+async fn a_provider_can_be_called_when_it_has_its_welcome() {
+    let host = Host::start();
+    let client = host.client();
+    for plane in PLANES {
+        for n in 0..20 {
+            let session = liar(&host).await;
+            let mut connection = dial(&session, plane).await;
+            connection.open(session.token()).await;
+            let caller = client.clone();
+            let call = tokio::spawn(async move { caller.call("liar.Echo", json!({"n": n})).await });
+            let serve = connection.serve(|request| async move { request.input_data });
+            let answer = tokio::select! {
+                () = serve => panic!("the connection ended"),
+                answer = call => answer.expect("a call does not panic").expect("it is callable"),
+            };
+            assert_eq!(answer.value, json!({"n": n}));
+            gone(&host).await;
+        }
+    }
 }
 
 #[tokio::test]
