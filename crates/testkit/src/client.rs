@@ -62,8 +62,7 @@ impl Client {
     }
 
     fn host(&self) -> HostClient<Http> {
-        HostClient::with_origin(self.http.clone(), self.origin.clone())
-            .max_decoding_message_size(usize::MAX)
+        HostClient::with_origin(self.http.clone(), self.origin.clone()).max_decoding_message_size(usize::MAX)
     }
 
     fn registry(&self) -> ModuleRegistryClient<Http> {

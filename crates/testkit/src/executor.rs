@@ -71,7 +71,8 @@ impl ScriptedExecutor {
         let (stop, stopped) = oneshot::channel();
         let server = tonic::transport::Server::builder().add_service(Executor(Arc::new(script)));
         tokio::spawn(server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
-            let _: Result<Infallible, _> = stopped.await;
+            // Nothing is ever sent: the end of the sender is the signal.
+            let _dropped = stopped.await.is_err();
         }));
         Self { url, _stop: stop }
     }

@@ -24,7 +24,11 @@ pub fn schema(text: &str) -> TypeSchema {
 #[must_use]
 pub fn nested_lists(depth: usize) -> TypeSchema {
     let leaf = TypeSchema { kind: TypeKind::Int.into(), ..TypeSchema::default() };
-    (0..depth).fold(leaf, |child, _| TypeSchema { kind: TypeKind::List.into(), children: vec![child], ..TypeSchema::default() })
+    (0..depth).fold(leaf, |child, _| TypeSchema {
+        kind: TypeKind::List.into(),
+        children: vec![child],
+        ..TypeSchema::default()
+    })
 }
 
 /// A record with that many Int fields, which makes one node more. Legal up to 9999.

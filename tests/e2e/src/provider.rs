@@ -80,8 +80,7 @@ impl Plane {
 }
 
 /// Modules of every fixture.
-const MODULES: [&str; 10] =
-    ["Echo", "Fail", "Raise", "Sleep", "Block", "Cancelled", "Inspect", "Crash", "Grow", "Big"];
+const MODULES: [&str; 10] = ["Echo", "Fail", "Raise", "Sleep", "Block", "Cancelled", "Inspect", "Crash", "Grow", "Big"];
 
 /// A fixture provider. Dropping it ends its process.
 #[derive(Debug)]

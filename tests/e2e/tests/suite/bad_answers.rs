@@ -121,7 +121,8 @@ async fn a_second_answer_is_dropped_and_the_first_one_counts() {
             let called = call(&client);
             let id = connection.call().await.id;
             // Also for a call of before, which was answered long ago.
-            let twice = [frames::output(id, answer(round)), frames::output(id, answer(99)), frames::output(1, answer(98))];
+            let twice =
+                [frames::output(id, answer(round)), frames::output(id, answer(99)), frames::output(1, answer(98))];
             connection.send(twice).await.expect("the host reads");
             let output = called.await.expect("a call does not panic").expect("the first answer is right");
             assert_eq!(output.value["n"], json!(round), "{plane:?}");
@@ -196,7 +197,10 @@ async fn an_error_of_a_provider_is_bounded_and_keeps_its_code() {
     let error = protocol::Error::new(Category::Conflict, "liar.tall.tale", message, Origin::Module);
     connection.send([frames::failure(id, &error)]).await.expect("the host reads");
     let error = error_of(called).await;
-    assert_eq!((error.code(), error.category(), error.origin()), ("liar.tall.tale", Category::Conflict, Origin::Module));
+    assert_eq!(
+        (error.code(), error.category(), error.origin()),
+        ("liar.tall.tale", Category::Conflict, Origin::Module)
+    );
     assert!(error.message().len() < 16 * 1024, "{} bytes", error.message().len());
 }
 
@@ -209,11 +213,8 @@ async fn an_input_that_no_message_to_the_provider_can_hold_is_refused() {
     let _connection = session.link().await;
     // The request fits the limit, the frame around the same input does not.
     let input = testkit::msgpack("Bytes", &format!("\"{}\"", "AAAA".repeat(21_832)));
-    let request = CallRequest {
-        module: "wide.Wide".into(),
-        input: Some(Input::InputData(input)),
-        ..CallRequest::default()
-    };
+    let request =
+        CallRequest { module: "wide.Wide".into(), input: Some(Input::InputData(input)), ..CallRequest::default() };
     let error = testkit::coded(&client.call_request(request, None).await.expect_err("it is too large"));
     assert_eq!((error.code(), error.category()), ("executor.input.too_large", Category::InvalidArgument), "{error:?}");
     others.are_unharmed().await;
@@ -221,11 +222,7 @@ async fn an_input_that_no_message_to_the_provider_can_hold_is_refused() {
 
 /// Registers `liar.Lie` at an address.
 async fn dialled(client: &Client, url: &str) -> Session {
-    let request = RegisterRequest {
-        service_url: url.to_owned(),
-        planes: vec![DataPlane::Unary.into()],
-        ..request()
-    };
+    let request = RegisterRequest { service_url: url.to_owned(), planes: vec![DataPlane::Unary.into()], ..request() };
     client.register(request).await.expect("the namespace is free").keep_alive()
 }
 

@@ -11,7 +11,8 @@ use e2e::Host;
 
 use crate::others::Others;
 
-const PICKY: &str = "{text: String, count: Int, tags: List<String>, at: Map<String, Float>, kind: String | Int, note: Option<Bytes>}";
+const PICKY: &str =
+    "{text: String, count: Int, tags: List<String>, at: Map<String, Float>, kind: String | Int, note: Option<Bytes>}";
 
 /// A provider whose modules nobody may reach with a bad input: it answers nothing.
 async fn picky(host: &Host) -> testkit::Session {
@@ -59,7 +60,11 @@ async fn json_that_does_not_fit_is_refused_with_the_path_to_the_fault() {
         let error = client.call("picky.Picky", input.clone()).await.expect_err("the input is wrong");
         assert_eq!((error.code(), error.category()), ("executor.input.invalid", Category::InvalidArgument), "{input}");
         let details = error.details();
-        assert_eq!((details["codec_code"].as_str(), details["path"].as_str()), (codec_code, path), "{input}: {error:?}");
+        assert_eq!(
+            (details["codec_code"].as_str(), details["path"].as_str()),
+            (codec_code, path),
+            "{input}: {error:?}"
+        );
     }
     for (text, codec_code) in [
         ("", "codec.json_syntax"),
@@ -171,6 +176,35 @@ async fn a_deadline_that_is_over_or_absurd_ends_in_a_code_too() {
     let answer = client.call_for("others.Echo", json!({"n": 1}), forever).await.expect("it is cut to the longest");
     assert_eq!(answer.value, json!({"n": 1}));
     others.are_unharmed().await;
+}
+
+#[tokio::test]
+async fn more_calls_than_a_provider_may_have_are_told_to_come_back() {
+    let host = Host::start_with(&[("limits.in_flight_per_provider", "1"), ("limits.queued_per_provider", "1")]);
+    let client = host.client();
+    let session =
+        client.register(testkit::registration("busy", [testkit::module("Echo", "{n: Int}", "{n: Int}")])).await;
+    let session = session.expect("the namespace is free").keep_alive();
+    let mut connection = session.link().await;
+    let call = |n: i64| {
+        let client = client.clone();
+        tokio::spawn(async move { client.call("busy.Echo", json!({"n": n})).await })
+    };
+    let calls = [call(0), call(1), call(2)];
+    let begun = connection.call().await;
+    // One runs and one waits; the third is refused while they do.
+    let refused = testkit::eventually("a refusal", || async { calls.iter().position(|call| call.is_finished()) }).await;
+    let mut answers = Vec::new();
+    connection.send([testkit::frames::output(begun.id, begun.request.input_data)]).await.expect("it is open");
+    let waited = connection.call().await;
+    connection.send([testkit::frames::output(waited.id, waited.request.input_data)]).await.expect("it is open");
+    for call in calls {
+        answers.push(call.await.expect("a call does not panic"));
+    }
+    let error = answers.swap_remove(refused).expect_err("there was no room for it");
+    assert_eq!((error.code(), error.category()), ("executor.overloaded", Category::RateLimited), "{error:?}");
+    assert!(error.retryable() && error.retry_after_ms() > 0, "{error:?}");
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
 }
 
 #[tokio::test]

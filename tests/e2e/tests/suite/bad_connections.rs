@@ -157,10 +157,8 @@ async fn lengths_that_cannot_be_cut_an_open_link() {
 
 /// Waits until the liar's names are free again.
 async fn gone(host: &Host) {
-    testkit::eventually("the liar to leave", || async {
-        host.client().names("liar.*").await.is_empty().then_some(())
-    })
-    .await;
+    testkit::eventually("the liar to leave", || async { host.client().names("liar.*").await.is_empty().then_some(()) })
+        .await;
 }
 
 #[tokio::test]
@@ -211,6 +209,23 @@ async fn one_connection_carries_a_session() {
         session.unregister().await.expect("it is there");
     }
     others.are_unharmed().await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_refused_until_others_close() {
+    let host = Host::start_with(&[("limits.connections", "2")]);
+    let silent = [Connection::link(&host.link_socket()).await, Connection::link(&host.link_socket()).await];
+    let third = Connection::link(&host.link_socket()).await;
+    let error = third.refusal().await;
+    assert_eq!((error.code(), error.retryable()), ("host.connection.limit", true), "{error:?}");
+    drop(silent);
+    testkit::eventually("room for a connection", || async {
+        let mut connection = Connection::link(&host.link_socket()).await;
+        // The host may have refused it already.
+        let _refused: std::io::Result<()> = connection.send([frames::ping(1)]).await;
+        (connection.refusal().await.code() == "protocol.hello.missing").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

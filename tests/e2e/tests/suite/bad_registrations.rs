@@ -120,11 +120,7 @@ async fn types_that_break_the_rules_are_refused_with_the_path_to_the_fault() {
         (rows(node(TypeKind::Union, vec![])), "type.union.empty", ".rows[]"),
         (rows(node(TypeKind::Union, vec![int()])), "type.union.empty", ".rows[]"),
         (rows(node(TypeKind::Union, vec![int(), int()])), "type.union.duplicate", ".rows[]|1"),
-        (
-            rows(node(TypeKind::Union, vec![schema("String"), schema("Int | Bool")])),
-            "type.union.nested",
-            ".rows[]|1",
-        ),
+        (rows(node(TypeKind::Union, vec![schema("String"), schema("Int | Bool")])), "type.union.nested", ".rows[]|1"),
         (node(TypeKind::Option, vec![schema("Option<Int>")]), "type.option.nested", "?"),
         (rows(node(TypeKind::Record, vec![field("a", int()), field("a", int())])), "type.field.duplicate", ".rows[].a"),
         (node(TypeKind::Record, vec![field("1a", int())]), "type.field.name", ".1a"),
@@ -134,10 +130,8 @@ async fn types_that_break_the_rules_are_refused_with_the_path_to_the_fault() {
         (testkit::record_of(10_000), "type.size", ".f9999"),
     ];
     for (wrong, type_code, path) in cases {
-        for (input, output, side) in [
-            (wrong.clone(), schema("Int"), "input"),
-            (schema("Int"), wrong.clone(), "output"),
-        ] {
+        for (input, output, side) in [(wrong.clone(), schema("Int"), "input"), (schema("Int"), wrong.clone(), "output")]
+        {
             let spec = ModuleSpec { input: Some(input), output: Some(output), ..module("Right", "{}", "Int") };
             let request = RegisterRequest { modules: vec![spec], ..right() };
             let error = refused(&client, request, "registry.schema.invalid").await;
@@ -301,7 +295,8 @@ async fn a_host_that_asks_for_credentials_takes_only_those_it_knows_where_they_h
     let directory = tempfile::tempdir().expect("there is room for a directory");
     let secret = "0123456789abcdef0123456789abcdef";
     fs::write(directory.path().join("text.credential"), secret).expect("the directory is ours");
-    let file = "[[providers]]\nsubject = \"text-team\"\ncredential_file = \"text.credential\"\nnamespaces = [\"text.*\"]\n";
+    let file =
+        "[[providers]]\nsubject = \"text-team\"\ncredential_file = \"text.credential\"\nnamespaces = [\"text.*\"]\n";
     fs::write(directory.path().join("modrack.toml"), file).expect("the directory is ours");
     let host = Host::start_in(directory, &[]);
     let client = host.client();

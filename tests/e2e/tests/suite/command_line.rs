@@ -105,7 +105,11 @@ async fn each_failure_has_its_exit_code_and_its_error_code() {
         (&["modules", "call", "nonsense"], 2, "registry.name.invalid"),
         (&["modules", "call", "fixture.Nothing", "--json-input", "{}"], 3, "registry.module.unknown"),
         (&["modules", "show", "fixture.Nothing"], 3, "registry.module.unknown"),
-        (&["modules", "call", "fixture.Sleep", "--arg", "ms=60000", "--timeout", "100ms"], 6, "executor.deadline.exceeded"),
+        (
+            &["modules", "call", "fixture.Sleep", "--arg", "ms=60000", "--timeout", "100ms"],
+            6,
+            "executor.deadline.exceeded",
+        ),
         (&["modules", "call", "fixture.Fail", "--json-input", fail], 1, "fixture.lost"),
         (&["modules", "call", "fixture.Raise", "--arg", "message=m"], 1, "module.failed"),
         (&["modules", "list", "--host", "nonsense"], 2, "cli.host.address"),

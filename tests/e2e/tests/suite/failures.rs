@@ -1,7 +1,7 @@
 //! What fails in a handler reaches the caller in the one envelope.
 
-use serde_json::json;
 use protocol::{Category, Origin};
+use serde_json::json;
 
 use e2e::{Host, Provider};
 

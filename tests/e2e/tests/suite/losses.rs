@@ -96,11 +96,9 @@ on_every_plane! {
 async fn providers_in_all_languages_come_back_to_a_host_at_once() {
     let mut host = Host::start();
     let mut providers = Vec::new();
-    for (language, plane) in [
-        (Language::Python, Plane::Link),
-        (Language::TypeScript, Plane::Attach),
-        (Language::Rust, Plane::Unary),
-    ] {
+    for (language, plane) in
+        [(Language::Python, Plane::Link), (Language::TypeScript, Plane::Attach), (Language::Rust, Plane::Unary)]
+    {
         providers.push(Provider::start(&host, language, plane, language.as_str()).await);
     }
     host.kill();
