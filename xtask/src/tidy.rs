@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the invariants of `docs/architecture.md` that a compiler does not see. Reads; changes nothing.
 
+mod codes;
 mod edges;
 mod sources;
 
@@ -17,6 +18,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
     progress.step("tidy", || {
         findings.extend(edges::check(workspace)?);
         findings.extend(sources::check(workspace)?);
+        findings.extend(codes::check(workspace)?);
         Ok(format!("{} findings", findings.len()))
     })?;
     for finding in &findings {

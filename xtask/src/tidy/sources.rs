@@ -76,7 +76,8 @@ fn of_file(path: &str, text: &str, root: &str) -> Vec<Finding> {
     findings
 }
 
-fn is_test(path: &str) -> bool {
+/// Whether a file belongs to tests alone, by its path.
+pub(super) fn is_test(path: &str) -> bool {
     ["/tests/", "/benches/", "/fuzz_targets/"].iter().any(|directory| path.contains(directory))
         || path.starts_with("tests/e2e/")
         || path.starts_with("tests/conformance/")
