@@ -222,5 +222,5 @@ pub(crate) fn bounded(response: ExecuteResponse, max_message: usize) -> ExecuteR
 }
 
 pub(crate) fn malformed(what: &str) -> Error {
-    Error::new(Category::Internal, "protocol.frame.malformed", what)
+    Error::new(Category::InvalidArgument, "protocol.frame.malformed", what)
 }
