@@ -27,7 +27,7 @@ codes! {
     INPUT_MISSING = "cli.input.missing", Usage, "give the input with --arg NAME=VALUE, --input FILE or --json-input JSON";
     ARGUMENT_UNKNOWN = "cli.argument.unknown", Usage, "`modrack modules show NAME` prints the input type";
     ARGUMENT_INVALID = "cli.argument.invalid", Usage, "`modrack modules show NAME` prints the input type";
-    CODE_UNKNOWN = "cli.code.unknown", NotFound, "`modrack errors` lists the codes of the host, the configuration and this command; a module has its own";
+    CODE_UNKNOWN = "cli.code.unknown", NotFound, "`modrack errors` lists the codes of the host, the codec, the configuration and this command; an SDK and a module have their own";
     SERVE_FAILED = "cli.serve.failed", Failed, "`modrack config show` prints where it listens";
     OUTPUT_FAILED = "cli.output.failed", Failed, "check the terminal, pipe or disk that the output goes to";
 }

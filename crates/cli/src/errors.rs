@@ -2,6 +2,7 @@
 
 use host::config::FaultCode;
 use serde_json::{Value, json};
+use type_schema::{Code, TypeCode};
 
 use crate::client::nearest;
 use crate::codes;
@@ -16,7 +17,7 @@ struct Row {
     hint: &'static str,
 }
 
-/// Of the host, then of the configuration, then of the command line.
+/// Of the host, then of values and types, then of the configuration, then of the command line.
 fn rows() -> impl Iterator<Item = Row> + Clone {
     let host = protocol::codes::ALL.iter().map(|code| Row {
         code: code.name,
@@ -24,6 +25,9 @@ fn rows() -> impl Iterator<Item = Row> + Clone {
         retryable: code.retryable,
         hint: code.hint,
     });
+    let refused = |code, hint| Row { code, category: "INVALID_ARGUMENT", retryable: false, hint };
+    let codec = Code::ALL.iter().map(move |code| refused(code.as_str(), code.describe()));
+    let types = TypeCode::ALL.iter().map(move |code| refused(code.as_str(), code.describe()));
     let config = FaultCode::ALL.iter().map(|code| Row {
         code: code.as_str(),
         category: "CONFIGURATION",
@@ -36,7 +40,7 @@ fn rows() -> impl Iterator<Item = Row> + Clone {
         retryable: code.exit == crate::exit::Exit::Unavailable,
         hint: code.hint,
     });
-    host.chain(config).chain(cli)
+    host.chain(codec).chain(types).chain(config).chain(cli)
 }
 
 fn json(row: &Row) -> Value {
@@ -61,7 +65,7 @@ pub(crate) fn run(code: Option<&str>, output: &Output) -> Result<(), Failures> {
         return output.line(&output.table(headings, rows));
     };
     let Some(row) = rows().find(|row| row.code == code) else {
-        let failure = Failure::local(codes::CODE_UNKNOWN, format!("`{code}` is no code of the host"));
+        let failure = Failure::local(codes::CODE_UNKNOWN, format!("`{code}` is no code that this command knows"));
         return Err(match nearest(code, rows().map(|row| row.code)) {
             Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
             None => failure,

@@ -351,7 +351,7 @@ async fn an_error_code_is_explained() {
     insta::assert_snapshot!(run(&["errors", "registry.modul.unknown"]).await, @r"
     exit 3
     --- stderr
-    error: `registry.modul.unknown` is no code of the host (cli.code.unknown)
+    error: `registry.modul.unknown` is no code that this command knows (cli.code.unknown)
     hint: did you mean `registry.module.unknown`?
     ");
     insta::assert_snapshot!(run(&["errors", "cli.host.unreachable", "--json"]).await, @r#"
@@ -368,6 +368,22 @@ async fn an_error_code_is_explained() {
     for code in protocol::codes::ALL {
         assert!(all.contains(&format!("\n{} ", code.name)), "{} is listed", code.name);
     }
+    insta::assert_snapshot!(run(&["errors", "codec.float_inexact"]).await, @r"
+    exit 0
+    --- stdout
+    codec.float_inexact
+      category  INVALID_ARGUMENT
+      retry     the same request fails again
+      hint      an integer that a 64-bit float cannot hold
+    ");
+    insta::assert_snapshot!(run(&["errors", "type.union.nested"]).await, @r"
+    exit 0
+    --- stdout
+    type.union.nested
+      category  INVALID_ARGUMENT
+      retry     the same request fails again
+      hint      a union stands directly in a union
+    ");
 }
 
 #[tokio::test]
