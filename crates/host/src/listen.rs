@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,21 +29,35 @@ pub(crate) struct BoundSocket {
 }
 
 impl BoundSocket {
-    /// Binds the path with mode 0600. A file that nobody listens on any more is replaced.
+    /// Binds the path with mode 0600. A socket that nobody listens on any more is replaced; any other file stays.
     ///
     /// # Errors
-    /// `AddrInUse` when somebody does, and what the system says.
+    /// `AddrInUse` when somebody listens, or the path is no socket, and what the system says.
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
-        if path.exists() {
-            if std::os::unix::net::UnixStream::connect(path).is_ok() {
-                return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there"));
-            }
-            std::fs::remove_file(path)?;
+        let in_use = |why: &str| io::Error::new(io::ErrorKind::AddrInUse, why);
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if !found.file_type().is_socket() => return Err(in_use("a file that is no socket is there")),
+            Ok(_) if is_served(path)? => return Err(in_use("another process listens there")),
+            Ok(_) => std::fs::remove_file(path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         let listener = UnixListener::bind(path)?;
         let bound = Self { listener, path: path.to_owned() };
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         Ok(bound)
+    }
+}
+
+/// Whether somebody listens on a socket. Does not wait for one whose queue is full, as a plain `connect` would.
+fn is_served(path: &Path) -> io::Result<bool> {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&socket2::SockAddr::unix(path)?) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
@@ -68,11 +82,11 @@ impl Listener {
         BoundSocket::bind(path).map(Self::Unix)
     }
 
-    /// Accepts connections. Beyond the bound none is accepted until one closes: callers wait in the kernel's own
-    /// bounded queue, and a connection that was let in is never cut for one that was not.
+    /// Accepts connections. Beyond the bound one waits here until another closes, and more wait in the kernel's own
+    /// bounded queue: a connection that was let in is never cut for one that was not, and a listener that nobody
+    /// connects to takes no place from the others.
     pub(crate) fn incoming(self, bound: Arc<Semaphore>) -> impl Stream<Item = io::Result<Io>> + Send {
         futures::stream::unfold((self, bound), |(listener, bound)| async move {
-            let permit = Arc::clone(&bound).acquire_owned().await.ok()?;
             let accepted = loop {
                 let accepted = match &listener {
                     Self::Tcp(listener) => listener.accept().await.and_then(|(stream, _)| {
@@ -90,6 +104,7 @@ impl Listener {
                     }
                 }
             };
+            let permit = Arc::clone(&bound).acquire_owned().await.ok()?;
             Some((Ok(Io { socket: accepted, _permit: permit }), (listener, bound)))
         })
     }
@@ -150,5 +165,74 @@ impl AsyncWrite for Io {
 
     fn poll_shutdown(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, socket => Pin::new(socket).poll_shutdown(ctx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt as _;
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_for_this_user_alone_and_its_file_goes_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let bound = BoundSocket::bind(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(bound);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_nobody_serves_is_replaced_and_one_that_somebody_serves_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        // A process that was killed leaves its file.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let bound = BoundSocket::bind(&path).unwrap();
+        let refused = BoundSocket::bind(&path).err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        assert!(path.exists());
+        drop(bound);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notes.txt");
+        std::fs::write(&path, "dear diary").unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for path in [&path, &link] {
+            assert_eq!(BoundSocket::bind(path).err().unwrap().kind(), io::ErrorKind::AddrInUse);
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "dear diary");
+    }
+
+    #[tokio::test]
+    async fn a_place_is_given_back_when_its_connection_closes_and_an_idle_listener_holds_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let places = Arc::new(Semaphore::new(1));
+        let (tcp, address) = Listener::tcp(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let path = directory.path().join("s");
+        let unix = Listener::unix(&path).unwrap();
+        let idle = tokio::spawn(Box::pin(tcp.incoming(Arc::clone(&places))).into_future());
+        let mut incoming = Box::pin(unix.incoming(Arc::clone(&places)));
+        // The listener that nobody connects to is at its wait.
+        tokio::task::yield_now().await;
+        let mut first = UnixStream::connect(&path).await.unwrap();
+        let accepted = incoming.next().await.unwrap().unwrap();
+        assert_eq!(places.available_permits(), 0);
+        let _second = UnixStream::connect(&path).await.unwrap();
+        assert!(futures::poll!(incoming.next()).is_pending());
+        drop(accepted);
+        assert_eq!(first.read(&mut [0]).await.unwrap(), 0);
+        let second = incoming.next().await.unwrap().unwrap();
+        assert_eq!(places.available_permits(), 0);
+        drop(second);
+        let _third = TcpStream::connect(address).await.unwrap();
+        assert!(idle.await.unwrap().0.unwrap().is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! The stream of changes that a client watches: the present state first, then what changes. A client that was too slow
 //! to hear everything gets the difference to the present state instead. Holds the names that it told, and nothing else.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use futures::Stream;
@@ -23,7 +23,7 @@ pub(crate) fn events(
     let watcher = Watcher {
         subscription: registry.subscribe(),
         pattern: Pattern::new(if pattern.is_empty() { "*" } else { pattern }),
-        told: BTreeSet::new(),
+        told: BTreeMap::new(),
         synced: false,
         waiting: VecDeque::new(),
     };
@@ -39,10 +39,18 @@ pub(crate) fn events(
 struct Watcher {
     subscription: Subscription,
     pattern: Pattern,
-    told: BTreeSet<ModuleName>,
+    told: BTreeMap<ModuleName, Arc<Route>>,
     synced: bool,
-    /// At most the events of one update.
-    waiting: VecDeque<Event>,
+    /// At most the news of one update.
+    waiting: VecDeque<News>,
+}
+
+/// An event that has no wire form yet: that is made when its turn comes, so that what waits is small.
+enum News {
+    Added(Arc<Route>),
+    Changed(Arc<Route>),
+    Removed(ModuleName, &'static str),
+    Synced(usize),
 }
 
 impl Watcher {
@@ -53,26 +61,26 @@ impl Watcher {
                 Update::Changes(changes) => changes.iter().for_each(|change| self.tell_change(change)),
             }
         }
-        self.waiting.pop_front()
+        self.waiting.pop_front().map(event)
     }
 
     fn tell_state(&mut self, routes: &Routes) {
         let page = routes.page(&self.pattern, None, usize::MAX);
-        let mut gone = std::mem::take(&mut self.told);
-        for route in &page.routes {
-            gone.remove(&route.name);
-        }
-        for name in gone {
-            // What happened in between is not known; that the name left is.
-            self.waiting.push_back(removed(&name, "unregistered"));
+        let gone = std::mem::take(&mut self.told);
+        for (name, route) in gone {
+            if page.routes.binary_search_by(|there| there.name.cmp(&name)).is_ok() {
+                self.told.insert(name, route);
+            } else {
+                // What happened in between is not known; that the name left is.
+                self.waiting.push_back(News::Removed(name, "unregistered"));
+            }
         }
         for route in &page.routes {
             self.tell_route(route);
         }
         if !self.synced {
             self.synced = true;
-            let modules = u32::try_from(page.routes.len()).unwrap_or(u32::MAX);
-            self.waiting.push_back(Event::Synced(pb::WatchSynced { modules }));
+            self.waiting.push_back(News::Synced(page.routes.len()));
         }
     }
 
@@ -84,23 +92,139 @@ impl Watcher {
                 }
             }
             Change::Removed { name, reason } => {
-                if self.told.remove(name) {
-                    self.waiting.push_back(removed(name, reason.as_str()));
+                if self.told.remove(name).is_some() {
+                    self.waiting.push_back(News::Removed(name.clone(), reason.as_str()));
                 }
             }
         }
     }
 
     fn tell_route(&mut self, route: &Arc<Route>) {
-        let module = Some(view::module(route));
-        self.waiting.push_back(if self.told.insert(route.name.clone()) {
-            Event::Added(pb::ModuleAdded { module })
-        } else {
-            Event::Changed(pb::ModuleChanged { module })
-        });
+        match self.told.insert(route.name.clone(), Arc::clone(route)) {
+            None => self.waiting.push_back(News::Added(Arc::clone(route))),
+            Some(told) if same(&told, route) => {}
+            Some(_) => self.waiting.push_back(News::Changed(Arc::clone(route))),
+        }
     }
 }
 
-fn removed(name: &ModuleName, reason: &str) -> Event {
-    Event::Removed(pb::ModuleRemoved { name: name.as_str().into(), reason: reason.into() })
+/// Whether a client sees no difference.
+fn same(told: &Route, now: &Route) -> bool {
+    Arc::ptr_eq(&told.module, &now.module)
+        && (Arc::ptr_eq(&told.endpoints, &now.endpoints) || told.endpoints == now.endpoints)
+}
+
+fn event(news: News) -> Event {
+    match news {
+        News::Added(route) => Event::Added(pb::ModuleAdded { module: Some(view::module(&route)) }),
+        News::Changed(route) => Event::Changed(pb::ModuleChanged { module: Some(view::module(&route)) }),
+        News::Removed(name, reason) => {
+            Event::Removed(pb::ModuleRemoved { name: name.as_str().into(), reason: reason.into() })
+        }
+        News::Synced(modules) => Event::Synced(pb::WatchSynced { modules: u32::try_from(modules).unwrap_or(u32::MAX) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::time::Duration;
+
+    use futures::StreamExt as _;
+    use protocol::{Registration, SessionToken};
+    use testkit::{module, registration};
+
+    use super::*;
+
+    struct World {
+        registry: registry::Handle,
+        stop: CancellationToken,
+    }
+
+    type Events = Pin<Box<dyn Stream<Item = Result<pb::WatchResponse, Status>> + Send>>;
+
+    impl World {
+        /// A registry whose watchers may be `backlog` steps behind.
+        fn start(backlog: usize) -> Self {
+            let options = registry::Options { watch_backlog: backlog, ..Default::default() };
+            let (service, registry, _) = registry::Service::new(options);
+            tokio::spawn(service.run(std::future::pending()));
+            Self { registry, stop: CancellationToken::new() }
+        }
+
+        async fn register(&self, namespace: &str, names: &[&str]) -> SessionToken {
+            let request = registration(namespace, names.iter().map(|name| module(name, "{}", "Int")));
+            self.registry.register(Registration::from_proto(request).unwrap(), None).await.unwrap().token
+        }
+
+        fn watch(&self, pattern: &str) -> Events {
+            Box::pin(events(&self.registry, pattern, self.stop.clone()))
+        }
+    }
+
+    /// All that is to be told now, in a word each.
+    async fn told(events: &mut Events) -> Vec<String> {
+        let mut words = Vec::new();
+        while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(1), events.next()).await {
+            words.push(match event.unwrap().event.unwrap() {
+                Event::Added(added) => format!("+{}", added.module.unwrap().name),
+                Event::Changed(changed) => format!("~{}", changed.module.unwrap().name),
+                Event::Removed(removed) => format!("-{} {}", removed.name, removed.reason),
+                Event::Synced(synced) => format!("synced {}", synced.modules),
+            });
+        }
+        words
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_present_state_comes_first_and_then_what_changes() {
+        let world = World::start(16);
+        world.register("a", &["X", "Y"]).await;
+        let mut events = world.watch("");
+        assert_eq!(told(&mut events).await, ["+a.X", "+a.Y", "synced 2"]);
+        let token = world.register("b", &["X"]).await;
+        world.registry.connect(token.clone(), protocol::DataPlane::Link).await.unwrap();
+        world.registry.unregister(token).await.unwrap();
+        assert_eq!(told(&mut events).await, ["+b.X", "~b.X", "-b.X unregistered"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pattern_chooses_what_is_told() {
+        let world = World::start(16);
+        let mut events = world.watch("b.*");
+        world.register("a", &["X"]).await;
+        let token = world.register("b", &["X"]).await;
+        assert_eq!(told(&mut events).await, ["+b.X", "synced 1"]);
+        world.register("c", &["X"]).await;
+        world.registry.unregister(token).await.unwrap();
+        assert_eq!(told(&mut events).await, ["-b.X unregistered"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watcher_that_fell_behind_hears_the_difference_alone() {
+        let world = World::start(2);
+        world.register("a", &["X", "Y"]).await;
+        let goes = world.register("b", &["X"]).await;
+        let changes = world.register("c", &["X"]).await;
+        let mut events = world.watch("*");
+        assert_eq!(told(&mut events).await, ["+a.X", "+a.Y", "+b.X", "+c.X", "synced 4"]);
+        world.registry.unregister(goes).await.unwrap();
+        world.registry.connect(changes, protocol::DataPlane::Link).await.unwrap();
+        for namespace in ["d", "e", "f", "g"] {
+            let token = world.register(namespace, &["X"]).await;
+            if namespace != "g" {
+                world.registry.unregister(token).await.unwrap();
+            }
+        }
+        assert_eq!(told(&mut events).await, ["-b.X unregistered", "~c.X", "+g.X"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_ends_with_the_host() {
+        let world = World::start(16);
+        let mut events = world.watch("*");
+        assert_eq!(told(&mut events).await, ["synced 0"]);
+        world.stop.cancel();
+        assert!(events.next().await.is_none());
+    }
 }
