@@ -29,6 +29,8 @@ impl Progress {
     pub(crate) fn command(&self, label: &str, command: impl Into<Command>) -> Result<String> {
         let mut command = command.into();
         let step = self.start(label);
+        // The output is read, not shown: colours would only be in the way.
+        command.env("NO_COLOR", "1").env_remove("FORCE_COLOR");
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import tempfile
 from pathlib import Path
@@ -166,6 +167,12 @@ class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
     async def Unregister(self, request: Any, context: Any) -> registry_pb.UnregisterResponse:
         self.unregistered.append(request.session_token)
         await self._notify()
+        if self.connection is not None and self.connection.plane != "unary":
+            # As the real host: no call comes behind this frame.
+            with contextlib.suppress(OSError, RuntimeError):
+                await self.connection.send(
+                    frames_pb.AttachResponse(frames=[frames_pb.HostFrame(drain=frames_pb.Drain())])
+                )
         return registry_pb.UnregisterResponse()
 
     async def Attach(self, request: Any, context: Any) -> Any:

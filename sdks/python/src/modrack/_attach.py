@@ -58,13 +58,13 @@ class Attachment:
         await self.conversation.answered(grace)
 
     async def close(self) -> None:
-        """Sends what waits, then ends the stream."""
+        """Sends what waits, half-closes, and lets the host end the stream: a cancelled stream may lose what was sent last."""
         if not self.ended.done():
             self.ended.set_result(None)
         self._closing = True
         self._work.set()
         if self._tasks:
-            await asyncio.wait(self._tasks[1:], timeout=1)
+            await asyncio.wait(self._tasks, timeout=2)
         self._call.cancel()
         for task in self._tasks:
             task.cancel()

@@ -33,6 +33,9 @@ Plane = Literal["link", "attach", "unary"]
 RPC_TIMEOUT = 10.0
 CONNECT_TIMEOUT = 5.0
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
+# Seconds in which calls arrive that were routed before this provider left.
+_LAST_CALLS = 2.0
+_LAST_CALLS_UNARY = 0.1
 
 
 class Connection(Protocol):
@@ -327,9 +330,18 @@ class Session:
     async def _leave(self, stub: ModuleRegistryAsyncStub, connection: Connection) -> None:
         """The names go first, then what runs is answered, then the connection ends."""
         log.info("leaving: finishing what runs")
-        leaving = asyncio.create_task(self._unregister(stub))
+        await self._unregister(stub)
+        await self._receive_the_last(connection)
         await connection.drain(self._grace)
-        await leaving
+
+    async def _receive_the_last(self, connection: Connection) -> None:
+        """Calls that were routed before the names went are still on their way. The host's drain frame stands behind them; to
+        an address that the host dials they come at once, or not at all.
+        """
+        waits = [asyncio.create_task(connection.draining.wait()), connection.ended]
+        timeout = _LAST_CALLS_UNARY if connection is self._server else _LAST_CALLS
+        await asyncio.wait(waits, timeout=min(timeout, self._grace), return_when=asyncio.FIRST_COMPLETED)
+        waits[0].cancel()
 
     async def _unregister(self, stub: ModuleRegistryAsyncStub) -> None:
         request = pb.UnregisterRequest(session_token=self._registration.session_token)

@@ -28,6 +28,9 @@ const RPC_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5_000;
+/** Time in which calls arrive that were routed before this provider left. */
+const LAST_CALLS_MS = 2_000;
+const LAST_CALLS_UNARY_MS = 100;
 
 /** What a session is given. */
 export interface SessionOptions {
@@ -327,12 +330,24 @@ export class Session {
     const { graceMs, logger } = this.#options;
     const request = { sessionToken: this.#registration.sessionToken };
     const timeoutMs = Math.min(RPC_TIMEOUT_MS, Math.max(graceMs, 1000));
-    const leaving = client.unregister(request, within(timeoutMs)).catch((failure: unknown) => {
+    await client.unregister(request, within(timeoutMs)).catch((failure: unknown) => {
       logger.debug(`unregister: ${messageOf(errorFromRpc(failure))}`);
     });
+    await this.#receiveTheLast(connection);
     const left = await connection.drain(graceMs);
     if (left > 0) logger.warn(`${left} call${left === 1 ? "" : "s"} did not end within ${graceMs} ms`);
-    await leaving;
+  }
+
+  /**
+   * Calls that were routed before the names went are still on their way. The host's drain frame stands behind them; to an
+   * address that the host dials they come at once, or not at all.
+   */
+  async #receiveTheLast(connection: Connection): Promise<void> {
+    const most = connection.plane === "unary" ? LAST_CALLS_UNARY_MS : LAST_CALLS_MS;
+    const over = new AbortController();
+    const time = sleep(Math.min(most, this.#options.graceMs), over.signal);
+    await Promise.race([connection.draining, connection.ended, time]);
+    over.abort();
   }
 
   /** Logs why it tries again, once per reason. */

@@ -201,6 +201,10 @@ export class FakeHost {
       unregister: ({ request }, reply) => {
         this.unregistered.push(request.sessionToken);
         reply(null, { inFlight: 0 });
+        // As the real host: no call comes behind this frame.
+        const peer = this.peers.at(-1);
+        if (peer !== undefined && !peer.closed)
+          peer.send([{ callId: 0n, frame: { case: "drain", value: { graceMs: 0 } } }]);
         this.#heard();
       },
       attach: (stream) => {
