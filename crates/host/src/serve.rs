@@ -75,6 +75,9 @@ pub enum ServeError {
     /// The gRPC server failed.
     #[error("the gRPC server failed")]
     Server(#[source] tonic::transport::Error),
+    /// A part of the host ended before the shutdown: a fault of the host, of which its log says more.
+    #[error("a part of the host ended by itself")]
+    Ended,
     /// The descriptors of the services do not parse: a fault of the build.
     #[error("the service descriptors cannot be served")]
     Reflection(#[source] tonic_reflection::server::Error),
@@ -137,7 +140,12 @@ pub async fn serve(
 
     let failed = tokio::select! {
         () = shutdown => None,
-        Some(ended) = servers.join_next() => ended.ok().and_then(Result::err),
+        Some(ended) = servers.join_next() => Some(match ended {
+            Ok(Err(error)) => ServeError::Server(error),
+            Ok(Ok(())) | Err(_) => ServeError::Ended,
+        }),
+        // Without one of them the host would listen and answer nothing.
+        Some(_) = tasks.join_next() => Some(ServeError::Ended),
     };
 
     tracing::info!("shutting down: draining for at most {:?}", config.timeouts.drain);
@@ -153,7 +161,7 @@ pub async fn serve(
     registering.cancel();
     finish(&mut tasks, margin, "services").await;
     tracing::info!("stopped");
-    failed.map_or(Ok(()), |error| Err(ServeError::Server(error)))
+    failed.map_or(Ok(()), Err)
 }
 
 async fn listen(config: &Config) -> Result<(Vec<Listener>, Addresses), ServeError> {
@@ -225,6 +233,7 @@ fn routes(
         executor: admission.executor.clone(),
         default_timeout: config.timeouts.call,
         max_timeout: config.timeouts.max_call,
+        message_bytes: bytes,
         stop: watching,
     };
     let link = addresses

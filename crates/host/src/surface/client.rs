@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use executor::Call;
 use futures::Stream;
+use prost::Message;
 use protocol::frame::TraceContext;
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::host_server::Host;
 use protocol::{Error, ModuleName, codes};
-use registry::{Pattern, Route};
+use registry::{Page, Pattern, Route};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
@@ -23,6 +24,9 @@ use crate::watch;
 /// Modules in one page of a listing, at the most.
 const PAGE: usize = 1000;
 
+/// The most that a page token takes: a module's name and its tag and length, in bytes.
+const TOKEN_BYTES: usize = 264;
+
 /// The service for clients.
 pub(crate) struct ClientSurface {
     pub(crate) registry: registry::Handle,
@@ -31,6 +35,8 @@ pub(crate) struct ClientSurface {
     pub(crate) default_timeout: Duration,
     /// Longest deadline that a caller may name; a longer one is shortened to it.
     pub(crate) max_timeout: Duration,
+    /// Largest message, in bytes. An answer above it is refused here, because the library would end it without a code.
+    pub(crate) message_bytes: usize,
     pub(crate) stop: CancellationToken,
 }
 
@@ -52,10 +58,7 @@ impl Host for ClientSurface {
         let pattern = Pattern::new(if request.pattern.is_empty() { "*" } else { &request.pattern });
         let after = (!request.page_token.is_empty()).then_some(request.page_token.as_str());
         let page = self.registry.routes().page(&pattern, after, size);
-        let last = page.routes.last().filter(|_| page.more);
-        let next_page_token = last.map(|route| route.name.as_str().to_owned()).unwrap_or_default();
-        let modules = page.routes.iter().map(|route| view::module(route)).collect();
-        Ok(Response::new(pb::ListModulesResponse { modules, next_page_token }))
+        Ok(self.fitting(listing(&page, self.message_bytes))?)
     }
 
     async fn get_module(
@@ -63,7 +66,7 @@ impl Host for ClientSurface {
         request: Request<pb::GetModuleRequest>,
     ) -> Result<Response<pb::GetModuleResponse>, Status> {
         let route = self.route(&request.into_inner().name)?;
-        Ok(Response::new(pb::GetModuleResponse { module: Some(view::module(&route)) }))
+        Ok(self.fitting(pb::GetModuleResponse { module: Some(view::module(&route)) })?)
     }
 
     async fn call(&self, request: Request<pb::CallRequest>) -> Result<Response<pb::CallResponse>, Status> {
@@ -103,7 +106,7 @@ impl Host for ClientSurface {
             attempts: reply.attempts,
             duration_us: u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX),
         };
-        Ok(Response::new(pb::CallResponse { output: Some(output), info: Some(info) }))
+        Ok(self.fitting(pb::CallResponse { output: Some(output), info: Some(info) })?)
     }
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Result<Response<WatchStream>, Status> {
@@ -113,6 +116,15 @@ impl Host for ClientSurface {
 }
 
 impl ClientSurface {
+    fn fitting<M: Message>(&self, answer: M) -> Result<Response<M>, Error> {
+        let size = answer.encoded_len();
+        if size <= self.message_bytes {
+            return Ok(Response::new(answer));
+        }
+        let message = format!("an answer of {size} bytes does not fit a message of {}", self.message_bytes);
+        Err(Error::of(codes::MESSAGE_TOO_LARGE, message))
+    }
+
     fn route(&self, name: &str) -> Result<Arc<Route>, Error> {
         if let Some(route) = self.registry.routes().get(name) {
             return Ok(Arc::clone(route));
@@ -121,6 +133,28 @@ impl ClientSurface {
         Err(Error::of(codes::MODULE_UNKNOWN, format!("module `{name}` is not registered"))
             .detail("module", name.as_str()))
     }
+}
+
+/// As many modules of a page as fit a message, at least one.
+fn listing(page: &Page, message_bytes: usize) -> pb::ListModulesResponse {
+    let mut answer = pb::ListModulesResponse::default();
+    let room = message_bytes.saturating_sub(TOKEN_BYTES);
+    let mut size = 0;
+    for route in &page.routes {
+        let module = view::module(route);
+        // With its tag and length.
+        size += module.encoded_len() + 6;
+        if size > room && !answer.modules.is_empty() {
+            break;
+        }
+        answer.modules.push(module);
+    }
+    if (page.more || answer.modules.len() < page.routes.len())
+        && let Some(last) = answer.modules.last()
+    {
+        answer.next_page_token.clone_from(&last.name);
+    }
+    answer
 }
 
 /// In which form the output goes back.
@@ -147,4 +181,37 @@ fn input(route: &Route, input: Option<pb::call_request::Input>) -> Result<(bytes
 fn trace(metadata: &MetadataMap) -> TraceContext {
     let header = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     TraceContext { parent: header("traceparent"), state: header("tracestate") }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Registration;
+    use protocol::generated::provider::v1::ModuleSpec;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listing_holds_what_fits_a_message_and_goes_on_behind_it() {
+        let (service, registry, _) = registry::Service::new(registry::Options::default());
+        tokio::spawn(service.run(std::future::pending()));
+        let modules = ["A", "B", "C", "D", "E"]
+            .map(|name| ModuleSpec { description: "d".repeat(1000), ..testkit::module(name, "{}", "Int") });
+        let request = Registration::from_proto(testkit::registration("text", modules)).unwrap();
+        registry.register(request, None).await.unwrap();
+        let (mut pages, mut after) = (Vec::new(), None);
+        loop {
+            let page = registry.routes().page(&Pattern::new("*"), after.as_deref(), PAGE);
+            let answer = listing(&page, 3000);
+            assert!(answer.encoded_len() <= 3000);
+            pages.push(answer.modules.iter().map(|module| module.name.clone()).collect::<Vec<_>>());
+            if answer.next_page_token.is_empty() {
+                break;
+            }
+            after = Some(answer.next_page_token);
+        }
+        assert_eq!(pages, [vec!["text.A", "text.B"], vec!["text.C", "text.D"], vec!["text.E"]]);
+        // One that fits nowhere is still told, so that the listing does not end before it.
+        let page = registry.routes().page(&Pattern::new("*"), None, PAGE);
+        assert_eq!(listing(&page, 10).modules.len(), 1);
+    }
 }
