@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
 /// A bound socket of either kind.
@@ -85,8 +87,13 @@ impl Listener {
     /// Accepts connections. Beyond the bound one waits here until another closes, and more wait in the kernel's own
     /// bounded queue: a connection that was let in is never cut for one that was not, and a listener that nobody
     /// connects to takes no place from the others.
-    pub(crate) fn incoming(self, bound: Arc<Semaphore>) -> impl Stream<Item = io::Result<Io>> + Send {
-        futures::stream::unfold((self, bound), |(listener, bound)| async move {
+    /// One that says nothing for `patience` is cut, so that it does not hold its place for ever.
+    pub(crate) fn incoming(
+        self,
+        bound: Arc<Semaphore>,
+        patience: Duration,
+    ) -> impl Stream<Item = io::Result<Io>> + Send {
+        futures::stream::unfold((self, bound), move |(listener, bound)| async move {
             let accepted = loop {
                 let accepted = match &listener {
                     Self::Tcp(listener) => listener.accept().await.and_then(|(stream, _)| {
@@ -100,12 +107,12 @@ impl Listener {
                     // Out of descriptors, or a peer that left at once: what is open goes on.
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                        tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 }
             };
             let permit = Arc::clone(&bound).acquire_owned().await.ok()?;
-            Some((Ok(Io { socket: accepted, _permit: permit }), (listener, bound)))
+            Some((Ok(Io::new(accepted, permit, patience)), (listener, bound)))
         })
     }
 }
@@ -114,6 +121,17 @@ impl Listener {
 pub(crate) struct Io {
     socket: Socket,
     _permit: OwnedSemaphorePermit,
+    /// The wait for what opens the connection, and how many bytes of it are still to come.
+    opening: Option<(Pin<Box<Sleep>>, usize)>,
+}
+
+/// Bytes with which an HTTP/2 client opens a connection (RFC 9113, 3.4); behind them the server's own pings find a dead peer.
+const PREFACE: usize = 24;
+
+impl Io {
+    fn new(socket: Socket, permit: OwnedSemaphorePermit, patience: Duration) -> Self {
+        Self { socket, _permit: permit, opening: Some((Box::pin(tokio::time::sleep(patience)), PREFACE)) }
+    }
 }
 
 enum Socket {
@@ -129,7 +147,7 @@ impl Connected for Io {
 
 macro_rules! either {
     ($io:expr, $socket:ident => $call:expr) => {
-        match &mut $io.get_mut().socket {
+        match &mut $io.as_mut().get_mut().socket {
             Socket::Tcp($socket) => $call,
             Socket::Unix($socket) => $call,
         }
@@ -137,18 +155,28 @@ macro_rules! either {
 }
 
 impl AsyncRead for Io {
-    fn poll_read(self: Pin<&mut Self>, ctx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        either!(self, socket => Pin::new(socket).poll_read(ctx, buffer))
+    fn poll_read(mut self: Pin<&mut Self>, ctx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = either!(self, socket => Pin::new(socket).poll_read(ctx, buffer));
+        if let Some((patience, unread)) = &mut self.opening {
+            *unread = unread.saturating_sub(buffer.filled().len() - before);
+            if *unread == 0 {
+                self.opening = None;
+            } else if read.is_pending() && patience.as_mut().poll(ctx).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        read
     }
 }
 
 impl AsyncWrite for Io {
-    fn poll_write(self: Pin<&mut Self>, ctx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, ctx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         either!(self, socket => Pin::new(socket).poll_write(ctx, bytes))
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         ctx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
@@ -159,11 +187,11 @@ impl AsyncWrite for Io {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, socket => Pin::new(socket).poll_flush(ctx))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, socket => Pin::new(socket).poll_shutdown(ctx))
     }
 }
@@ -171,7 +199,7 @@ impl AsyncWrite for Io {
 #[cfg(test)]
 mod tests {
     use futures::StreamExt as _;
-    use tokio::io::AsyncReadExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
@@ -211,6 +239,24 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "dear diary");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_says_nothing_is_cut_and_one_that_opened_may_be_silent() {
+        let patience = Duration::from_secs(5);
+        let places = Arc::new(Semaphore::new(1));
+        for (said, cut) in [(0, true), (PREFACE - 1, true), (PREFACE, false)] {
+            let (host, mut peer) = UnixStream::pair().unwrap();
+            let permit = Arc::clone(&places).acquire_owned().await.unwrap();
+            let mut io = Io::new(Socket::Unix(host), permit, patience);
+            peer.write_all(&[b'x'; PREFACE][..said]).await.unwrap();
+            let mut got = vec![0; said];
+            io.read_exact(&mut got).await.unwrap();
+            let began = tokio::time::Instant::now();
+            let read = tokio::time::timeout(Duration::from_secs(60), io.read(&mut [0])).await;
+            assert_eq!(read.is_ok_and(|read| read.unwrap_err().kind() == io::ErrorKind::TimedOut), cut, "{said}");
+            assert_eq!(began.elapsed().as_secs(), if cut { 5 } else { 60 });
+        }
+    }
+
     #[tokio::test]
     async fn a_place_is_given_back_when_its_connection_closes_and_an_idle_listener_holds_none() {
         let directory = tempfile::tempdir().unwrap();
@@ -218,8 +264,8 @@ mod tests {
         let (tcp, address) = Listener::tcp(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let path = directory.path().join("s");
         let unix = Listener::unix(&path).unwrap();
-        let idle = tokio::spawn(Box::pin(tcp.incoming(Arc::clone(&places))).into_future());
-        let mut incoming = Box::pin(unix.incoming(Arc::clone(&places)));
+        let idle = tokio::spawn(Box::pin(tcp.incoming(Arc::clone(&places), Duration::from_secs(60))).into_future());
+        let mut incoming = Box::pin(unix.incoming(Arc::clone(&places), Duration::from_secs(60)));
         // The listener that nobody connects to is at its wait.
         tokio::task::yield_now().await;
         let mut first = UnixStream::connect(&path).await.unwrap();

@@ -131,7 +131,7 @@ pub async fn serve(
             .http2_keepalive_timeout(Some(config.timeouts.ping))
             .tcp_nodelay(true)
             .add_routes(routes.clone());
-        let incoming = listener.incoming(Arc::clone(&connections));
+        let incoming = listener.incoming(Arc::clone(&connections), config.timeouts.hello);
         servers.spawn(server.serve_with_incoming_shutdown(incoming, accepting.clone().cancelled_owned()));
     }
     tracing::info!("serving on {addresses}");
