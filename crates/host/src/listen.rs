@@ -269,13 +269,13 @@ mod tests {
         // The listener that nobody connects to is at its wait.
         tokio::task::yield_now().await;
         let mut first = UnixStream::connect(&path).await.unwrap();
-        let accepted = incoming.next().await.unwrap().unwrap();
+        let accepted = testkit::within("a connection", incoming.next()).await.unwrap().unwrap();
         assert_eq!(places.available_permits(), 0);
         let _second = UnixStream::connect(&path).await.unwrap();
         assert!(futures::poll!(incoming.next()).is_pending());
         drop(accepted);
         assert_eq!(first.read(&mut [0]).await.unwrap(), 0);
-        let second = incoming.next().await.unwrap().unwrap();
+        let second = testkit::within("a connection", incoming.next()).await.unwrap().unwrap();
         assert_eq!(places.available_permits(), 0);
         drop(second);
         let _third = TcpStream::connect(address).await.unwrap();
