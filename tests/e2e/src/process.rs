@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
@@ -50,6 +50,12 @@ impl Process {
             ended.push(Stream::End, String::new());
         });
         Self { name: name.to_owned(), child, output }
+    }
+
+    /// Its name, for the person who reads a failure.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The process id.
@@ -101,6 +107,17 @@ impl Process {
             let left = until.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "{} did not tell {what}", self.name);
             lines = self.output.changed.wait_timeout(lines, left).expect("no holder panics").0;
+        }
+    }
+
+    /// Waits until nobody holds the outputs any more: the process ended, and what it started too. Not bounded.
+    pub async fn closed(&self) {
+        let closed = || {
+            let lines = self.output.lines.lock().expect("no holder panics");
+            lines.last().is_some_and(|(stream, _)| *stream == Stream::End)
+        };
+        while !closed() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

@@ -125,7 +125,10 @@ impl Provider {
     pub async fn listed(&self, host: &Host, endpoints: usize) {
         let mut watch = host.client().watch(&format!("{}.*", self.namespace)).await.expect("the host can be watched");
         let names: Vec<String> = MODULES.iter().map(|module| self.module(module)).collect();
-        watch.ready(&names, endpoints).await;
+        tokio::select! {
+            () = watch.ready(&names, endpoints) => {}
+            () = self.process.closed() => panic!("{} ended before the host could call it", self.process.name()),
+        }
     }
 
     /// The qualified name of a module of this provider.

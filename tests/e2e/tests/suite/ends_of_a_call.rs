@@ -7,6 +7,8 @@ use testkit::Client;
 
 use e2e::{Host, Provider};
 
+use crate::begun::begun;
+
 /// Waits until the fixture has seen that many of its `Sleep`s cancelled.
 async fn cancelled(client: &Client, provider: &Provider, count: u64) {
     testkit::eventually("the handler to be cancelled", || async {
@@ -23,8 +25,7 @@ on_every_plane! {
         let (client, module) = (host.client(), provider.module("Sleep"));
         let caller = client.clone();
         let call = tokio::spawn(async move { caller.call(&module, json!({"ms": 60_000})).await });
-        // A call that was made later is answered, so that one has begun.
-        client.call(&provider.module("Inspect"), json!({})).await.expect("it is answered");
+        begun(&client, &provider).await;
         call.abort();
         cancelled(&client, &provider, 1).await;
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use e2e::{Host, Language, Plane, Provider};
 
+use crate::begun::begun;
 use crate::others::Others;
 
 /// Short leases: on the unary plane nothing else tells that a provider is gone between calls.
@@ -30,7 +31,7 @@ on_every_plane! {
         let caller = client.clone();
         let hour = Some(Duration::from_secs(3600));
         let call = tokio::spawn(async move { caller.call_for(&module, json!({"ms": 3_600_000}), hour).await });
-        client.call(&provider.module("Inspect"), json!({})).await.expect("it is answered");
+        begun(&client, &provider).await;
 
         provider.kill();
         // `within` bounds the wait far below the hour that the call has.
@@ -71,6 +72,7 @@ on_every_plane! {
         let mut host = Host::start();
         let provider = Provider::start(&host, language, plane, "fixture").await;
         let (client, module) = (host.client(), provider.module("Sleep"));
+        let caller = client.clone();
         let call = tokio::spawn(async move {
             let input = protocol::generated::host::v1::call_request::Input::InputJson(json!({"ms": 60_000}).to_string());
             let request = protocol::generated::host::v1::CallRequest {
@@ -78,9 +80,9 @@ on_every_plane! {
                 input: Some(input),
                 ..Default::default()
             };
-            client.call_request(request, None).await
+            caller.call_request(request, None).await
         });
-        host.client().call(&provider.module("Inspect"), json!({})).await.expect("it is answered");
+        begun(&client, &provider).await;
 
         host.kill();
         call.await.expect("a call does not panic").expect_err("its host is gone");

@@ -8,6 +8,7 @@ mod bad_bytes;
 mod bad_calls;
 mod bad_connections;
 mod bad_registrations;
+mod begun;
 mod calls;
 mod command_line;
 mod ends_of_a_call;

@@ -6,6 +6,8 @@ use testkit::{module, registration};
 
 use e2e::{Host, Provider};
 
+use crate::begun::begun;
+
 on_every_plane! {
     async fn a_new_module_appears_and_calls_that_run_go_on(language, plane) {
         let host = Host::start();
@@ -13,7 +15,7 @@ on_every_plane! {
         let (client, module) = (host.client(), provider.module("Sleep"));
         let caller = client.clone();
         let call = tokio::spawn(async move { caller.call(&module, json!({"ms": 1500})).await });
-        client.call(&provider.module("Inspect"), json!({})).await.expect("it is answered");
+        begun(&client, &provider).await;
 
         let grown = client.call(&provider.module("Grow"), json!({})).await.expect("it is answered");
         assert_eq!(grown.value, json!(true));

@@ -5,6 +5,8 @@ use serde_json::json;
 
 use e2e::{Host, Provider};
 
+use crate::begun::begun;
+
 on_every_plane! {
     async fn a_provider_that_is_asked_to_stop_leaves_and_answers_what_runs(language, plane) {
         let host = Host::start();
@@ -13,7 +15,7 @@ on_every_plane! {
         let mut watch = client.watch(&provider.module("Sleep")).await.expect("the host can be watched");
         let caller = client.clone();
         let call = tokio::spawn(async move { caller.call(&module, json!({"ms": 2000})).await });
-        client.call(&provider.module("Inspect"), json!({})).await.expect("it is answered");
+        begun(&client, &provider).await;
 
         provider.signal_term();
         assert_eq!(watch.removed().await.reason, "unregistered");
@@ -33,7 +35,7 @@ on_every_plane! {
         let (client, module) = (host.client(), provider.module("Sleep"));
         let caller = client.clone();
         let call = tokio::spawn(async move { caller.call(&module, json!({"ms": 1500})).await });
-        client.call(&provider.module("Inspect"), json!({})).await.expect("it is answered");
+        begun(&client, &provider).await;
         let mut watch = client.watch("*").await.expect("the host can be watched");
         assert!(host.socket().exists() && host.link_socket().exists());
 
