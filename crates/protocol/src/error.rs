@@ -225,12 +225,10 @@ impl Error {
         self
     }
 
-    /// Names the trace or execution, unless it has one already.
+    /// Names the trace or execution. What a module put there is replaced: it would find nothing in this host's log.
     #[must_use]
     pub fn traced(mut self, trace_id: &str) -> Self {
-        if self.0.trace_id.is_empty() {
-            trace_id.clone_into(&mut self.0.trace_id);
-        }
+        trace_id.clone_into(&mut self.0.trace_id);
         self
     }
 

@@ -129,12 +129,6 @@ impl Handle {
         self.ask(|answer| Request::HostDrain(state::HostDrain { session, grace }, answer)).await?
     }
 
-    /// Notes that something came over the connection of a session, which renews its lease. Never waits; is dropped when the
-    /// queue is full. Meant for once in a heartbeat interval, not for every frame.
-    pub fn touch(&self, session: SessionId) {
-        drop(self.requests.try_send(Request::Touch(state::Touch { session })));
-    }
-
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         self.requests.try_send(request(answer)).map_err(|refused| match refused {

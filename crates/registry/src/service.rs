@@ -29,7 +29,6 @@ pub(crate) enum Request {
     Connect(state::Connect, Answer<Result<Connected, Error>>),
     ProviderDrain(state::ProviderDrain, Answer<()>),
     HostDrain(state::HostDrain, Answer<Result<(), Error>>),
-    Touch(state::Touch),
 }
 
 /// The registry before it runs. Made together with its [`Handle`] and its [`SessionEvents`].
@@ -121,7 +120,6 @@ impl Service {
             Request::Connect(event, answer) => self.answer(event, answer),
             Request::ProviderDrain(event, answer) => self.answer(event, answer),
             Request::HostDrain(event, answer) => self.answer(event, answer),
-            Request::Touch(event) => self.apply(event),
         }
     }
 

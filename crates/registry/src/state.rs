@@ -30,7 +30,7 @@ mod property_tests;
 mod tests;
 
 use deadlines::Deadlines;
-pub(crate) use lifecycle::{Connect, Disconnect, Find, Heartbeat, HostDrain, ProviderDrain, Tick, Touch, Unregister};
+pub(crate) use lifecycle::{Connect, Disconnect, Find, Heartbeat, HostDrain, ProviderDrain, Tick, Unregister};
 use namespace::NamespaceState;
 pub(crate) use register::Register;
 use revisions::Revisions;

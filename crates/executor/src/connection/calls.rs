@@ -104,6 +104,11 @@ impl Calls {
         self.dropped_results
     }
 
+    /// The calls that wait for an answer.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = CallId> {
+        self.waiting.keys().copied()
+    }
+
     /// Ends every call with `error`, at once.
     pub(crate) fn fail_all(&mut self, error: &Error) {
         for (_, waiting) in self.waiting.drain() {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use protocol::frame::{HostFrame, ProviderFrame};
+use protocol::frame::{CancelReason, HostFrame, ProviderFrame};
 use protocol::{Error, Origin, SessionId, codes};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -154,8 +154,12 @@ impl Driver {
                 "connection ended with open calls or unasked results"
             );
         }
-        self.calls.fail_all(&failure);
         self.frames.clear();
+        if matches!(ended, Ended::Asked) {
+            // The grace is over: nobody waits for these any more, and their handlers may stop.
+            self.frames.extend(self.calls.waiting().map(|call| HostFrame::Cancel(call, CancelReason::Shutdown)));
+        }
+        self.calls.fail_all(&failure);
         if let Ended::Malformed(error) | Ended::Lost(error) = ended {
             self.frames.push(HostFrame::Error(error.clone()));
         }

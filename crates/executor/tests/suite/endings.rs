@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use executor::{End, Event, Options};
+use protocol::generated::provider::v1::CancelReason;
 use protocol::generated::provider::v1::host_frame::Frame;
 use protocol::{Category, DataPlane, Origin};
 use testkit::frames;
@@ -264,9 +265,14 @@ async fn a_shutdown_is_bounded_by_the_drain_timeout() {
         let mut world = World::start(Options { drain_timeout: Duration::from_secs(4), ..Options::default() });
         let (_, mut peer) = world.provider(plane).await;
         let call = world.call(1);
-        peer.execute().await;
+        let (id, _) = peer.execute().await;
         let began = Instant::now();
-        world.stop().await.unwrap();
+        let told = async {
+            assert!(matches!(peer.frame().await, Frame::Drain(_)));
+            assert_eq!(peer.cancel().await, (id, CancelReason::Shutdown), "the handler may stop: nobody waits for it");
+        };
+        let (stopped, ()) = tokio::join!(world.stop(), told);
+        stopped.unwrap();
         assert_eq!(began.elapsed().as_secs(), 4);
         assert_eq!(call.await.unwrap().unwrap_err().code(), "executor.provider.lost");
     }

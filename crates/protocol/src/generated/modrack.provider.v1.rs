@@ -851,7 +851,7 @@ pub struct RegisterResponse {
     /// Proves the session in `Hello`, `Heartbeat`, `Unregister` and the next `Register`. A secret.
     #[prost(string, tag = "3")]
     pub session_token: ::prost::alloc::string::String,
-    /// The modules leave when no heartbeat and no frame came for so long, in milliseconds.
+    /// The modules leave when no heartbeat came for so long, in milliseconds.
     #[prost(uint32, tag = "4")]
     pub lease_ms: u32,
     /// How often to send a heartbeat, in milliseconds.

@@ -54,12 +54,6 @@ pub(crate) struct HostDrain {
     pub(crate) grace: Duration,
 }
 
-/// Something came over the connection of a session.
-#[derive(Debug)]
-pub(crate) struct Touch {
-    pub(crate) session: SessionId,
-}
-
 /// Time passed.
 #[derive(Debug)]
 pub(crate) struct Tick;
@@ -175,14 +169,6 @@ impl Event for HostDrain {
         }
         state.mark(namespace, EndReason::Replaced);
         Ok(())
-    }
-}
-
-impl Event for Touch {
-    type Answer = ();
-
-    fn happen(self, state: &mut State, at: At) {
-        state.renew(self.session, at);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::options::{Limits, Options};
 use crate::routes::EndpointState;
 
 use super::fixture::{ATTACH_TIMEOUT, LEASE, With, World, attached, module, options};
-use super::{Connect, Disconnect, Heartbeat, HostDrain, ProviderDrain, Touch, Unregister};
+use super::{Connect, Disconnect, Heartbeat, HostDrain, ProviderDrain, Unregister};
 
 /// Shorter than a lease, so that a session that retires has to be looked at earlier than before.
 const GRACE: Duration = Duration::from_secs(3);
@@ -28,7 +28,6 @@ enum Op {
     Disconnect(usize),
     ProviderDrain(usize),
     HostDrain(usize),
-    Touch(usize),
     Pass(Duration),
 }
 
@@ -129,7 +128,6 @@ fn op() -> impl Strategy<Value = Op> {
         1 => which.clone().prop_map(Op::Disconnect),
         1 => which.clone().prop_map(Op::ProviderDrain),
         1 => which.clone().prop_map(Op::HostDrain),
-        1 => which.prop_map(Op::Touch),
         2 => (0..12_000_u64).prop_map(|ms| Op::Pass(Duration::from_millis(ms))),
     ]
 }
@@ -226,8 +224,7 @@ impl Run {
             | Op::Connect(which, _)
             | Op::Disconnect(which)
             | Op::ProviderDrain(which)
-            | Op::HostDrain(which)
-            | Op::Touch(which) => {
+            | Op::HostDrain(which) => {
                 let Some((session, token)) = self.pick(*which) else { return };
                 let alive = !self.world.ledger.ended.contains_key(&session);
                 match op {
@@ -258,7 +255,6 @@ impl Run {
                         let grace = Duration::from_secs(1);
                         assert_eq!(self.world.apply(HostDrain { session, grace }).is_ok(), alive);
                     }
-                    Op::Touch(_) => self.world.apply(Touch { session }),
                     Op::Register(_) | Op::Pass(_) => {}
                 }
             }

@@ -11,7 +11,7 @@ use crate::routes::EndpointState::{Draining, Pending, Ready};
 use crate::watch::Change;
 
 use super::fixture::{ATTACH_TIMEOUT, GRACE, LEASE, With, World, attached, dialled, module, options};
-use super::{Connect, Effect, Heartbeat, HostDrain, ProviderDrain, Touch, Unregister};
+use super::{Connect, Effect, Heartbeat, HostDrain, ProviderDrain, Unregister};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -221,14 +221,12 @@ fn a_lease_that_is_not_renewed_ends_the_session_and_its_names() {
 }
 
 #[test]
-fn heartbeats_and_activity_renew_a_lease() {
+fn heartbeats_renew_a_lease() {
     let mut world = World::new();
     let registered = world.register(dialled("text", "text"));
     world.pass(10 * SECOND);
     let answer = world.apply(Heartbeat { token: registered.token.clone() });
     assert_eq!((answer.lease, answer.command), (Some(LEASE), None));
-    world.pass(10 * SECOND);
-    world.apply(Touch { session: registered.session });
     world.pass(10 * SECOND);
     assert_eq!(world.endpoints("text.A"), [(registered.session, Ready)]);
     world.pass(5 * SECOND);

@@ -236,7 +236,7 @@ class RegisterResponse(_message.Message):
     session_token: str
     """Proves the session in `Hello`, `Heartbeat`, `Unregister` and the next `Register`. A secret."""
     lease_ms: int
-    """The modules leave when no heartbeat and no frame came for so long, in milliseconds."""
+    """The modules leave when no heartbeat came for so long, in milliseconds."""
     heartbeat_interval_ms: int
     """How often to send a heartbeat, in milliseconds."""
     @property

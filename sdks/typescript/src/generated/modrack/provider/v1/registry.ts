@@ -146,7 +146,7 @@ export type RegisterResponse = pb.Message<"modrack.provider.v1.RegisterResponse"
   sessionId: string;
   /** Proves the session in `Hello`, `Heartbeat`, `Unregister` and the next `Register`. A secret. */
   sessionToken: string;
-  /** The modules leave when no heartbeat and no frame came for so long, in milliseconds. */
+  /** The modules leave when no heartbeat came for so long, in milliseconds. */
   leaseMs: number;
   /** How often to send a heartbeat, in milliseconds. */
   heartbeatIntervalMs: number;
