@@ -112,3 +112,13 @@ async fn connections_that_are_dropped_at_once_harm_nobody() {
     }
     others.are_unharmed().await;
 }
+
+#[tokio::test]
+async fn connections_that_never_open_give_their_places_back() {
+    let host = Host::start_with(&[("timeouts.hello_ms", "300"), ("limits.connections", "2")]);
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n";
+    // Each returns when the host has closed the connection; the settings that HTTP/2 opens with may come before.
+    tokio::join!(exchange(&host, b""), exchange(&host, preface));
+    // All places were taken; now there is one again.
+    assert_eq!(host.client().names("*").await, Vec::<String>::new());
+}
