@@ -17,6 +17,9 @@ const REPETITIONS: usize = 15;
 /// Time for one measurement of one repetition.
 const SLICE: Duration = Duration::from_millis(20);
 
+/// One run of what is measured.
+type Work<'a> = Box<dyn Fn() + 'a>;
+
 /// One row of the result.
 #[derive(serde::Serialize)]
 struct Row {
@@ -36,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let schema = Schema::new(ctype)?;
         let union = Schema::new(CType::union([CType::Int, schema.ctype().clone()]))?;
         let transcoder = Transcoder::new(&schema, &union)?;
-        let operations: [(&'static str, Box<dyn Fn() + '_>); 4] = [
+        let operations: [(&'static str, Work<'_>); 4] = [
             ("validate", Box::new(|| drop(black_box(schema.validate(black_box(&bytes)))))),
             ("transcode into a union", Box::new(|| drop(black_box(transcoder.transcode(black_box(&bytes)))))),
             ("decode to a tree", Box::new(|| drop(black_box(schema.decode(black_box(&bytes)))))),
