@@ -35,10 +35,16 @@ impl Admission {
     /// # Errors
     /// `registry.session.unknown` when the session ended meanwhile, `registry.plane.unsupported`, `registry.session.attached`.
     pub(crate) async fn make_callable(&self, session: Proven, plane: DataPlane) -> Result<(), Error> {
-        let connected = self.registry.connect(session.token, plane).await;
-        if let Err(error) = &connected {
-            self.executor.end(session.id, End::Fail(error.clone())).await;
+        match self.registry.connect(session.token, plane).await {
+            Ok(connected) => {
+                let (session, namespace) = (connected.session, connected.namespace);
+                tracing::info!(%session, %namespace, plane = plane.as_str(), "session connected");
+                Ok(())
+            }
+            Err(error) => {
+                self.executor.end(session.id, End::Fail(error.clone())).await;
+                Err(error)
+            }
         }
-        connected.map(drop)
     }
 }

@@ -61,7 +61,8 @@ struct Row {
     p99: Duration,
 }
 
-#[tokio::main]
+// One call at a time: a thread of its own for each part of the client would only add wake-ups.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: demo <text file>")?;
     let text = std::fs::read_to_string(&path)?;

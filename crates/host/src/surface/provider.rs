@@ -39,8 +39,13 @@ impl ModuleRegistry for ProviderSurface {
         let owner = authenticate(&self.config, &registration)?;
         let link = registration.reach.link.then(|| self.link.clone()).flatten();
         let service = registration.service_id.clone();
+        let namespace = registration.namespace.clone();
         match self.admission.registry.register(registration, owner).await {
-            Ok(registered) => Ok(Response::new(self.accepted(registered, link))),
+            Ok(registered) => {
+                let (session, modules) = (registered.session, registered.results.len());
+                tracing::info!(%session, %service, %namespace, modules, callable = registered.ready, "session registered");
+                Ok(Response::new(self.accepted(registered, link)))
+            }
             Err(refused) => {
                 let error = refusal(refused);
                 tracing::info!(%service, %error, "a registration was refused");
