@@ -270,10 +270,10 @@ async fn a_unary_provider_that_is_not_there_or_never_answers_costs_its_callers_o
     assert_eq!(error.code(), "executor.deadline.exceeded");
     session.unregister().await.expect("it is there");
 
-    // A port that was free a moment ago; nobody listens on it.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let url = format!("http://{}", free.local_addr().expect("it is bound"));
-    drop(free);
+    // A port that is taken, so that nobody else gets it, and on which nobody listens.
+    let taken = tokio::net::TcpSocket::new_v4().expect("there are sockets");
+    taken.bind("127.0.0.1:0".parse().expect("an address")).expect("loopback has a free port");
+    let url = format!("http://{}", taken.local_addr().expect("it is bound"));
     let mut watch = client.watch("liar.*").await.expect("the host can be watched");
     let _session = dialled(&client, &url).await;
     let error = error_of(call(&client)).await;
