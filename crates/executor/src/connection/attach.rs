@@ -10,11 +10,9 @@ use protocol::frame::{HostFrame, ProviderFrame, take_message};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::connection::driver::{Driver, GOODBYE, at};
+use crate::connection::driver::{Driver, GOODBYE, STARTS_AT_ONCE, at};
 use crate::connection::{Ended, Inbox, lost};
 
-/// Calls taken at once.
-const STARTS_AT_ONCE: usize = 256;
 /// Frames that may wait behind a message; more calls are not taken meanwhile.
 const FRAMES_WAITING: usize = 1024;
 
@@ -40,8 +38,6 @@ where
 {
     let ended = run(&mut driver, &mut io, &mut inbox, message_bytes, write_timeout).await;
     driver.finish(&ended);
-    // Calls that wait here were never sent, which their callers see by the end of the channel; see `Start`.
-    driver.starts.clear();
     drop(inbox);
     if !driver.frames.is_empty() {
         // Best effort: the provider may be gone.

@@ -89,6 +89,11 @@ impl Calls {
         self.draining = true;
     }
 
+    /// Whether no new calls come.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     /// Whether the connection has nothing more to do.
     pub(crate) fn is_done(&self) -> bool {
         self.draining && self.waiting.is_empty()

@@ -17,8 +17,6 @@ pub(crate) struct Driver {
     calls: Calls,
     /// Calls that were taken and have no frame yet.
     pub(crate) starts: VecDeque<Start>,
-    /// Whether no new calls are taken.
-    draining: bool,
     /// A notice that goes out behind the calls that were taken before it.
     drain_notice: Option<Duration>,
     /// Frames that wait to go out together.
@@ -42,7 +40,6 @@ impl Driver {
             session,
             calls: Calls::default(),
             starts: VecDeque::new(),
-            draining: false,
             drain_notice: None,
             frames: vec![HostFrame::Welcome(session)],
             close_at: None,
@@ -69,7 +66,7 @@ impl Driver {
 
     /// Whether more calls may be taken.
     pub(crate) fn takes_calls(&self) -> bool {
-        !self.draining && self.starts.is_empty()
+        !self.calls.is_draining() && self.starts.is_empty()
     }
 
     /// Whether nothing runs and nothing new comes.
@@ -98,7 +95,6 @@ impl Driver {
                 while let Ok(start) = starts.try_recv() {
                     self.starts.push_back(start);
                 }
-                self.draining = true;
                 self.calls.drain();
                 let close_at = Instant::now() + grace;
                 self.close_at = Some(self.close_at.map_or(close_at, |earlier| earlier.min(close_at)));
@@ -139,7 +135,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Fails every call that still runs; leaves in `frames` what tells the provider why.
+    /// Fails every call that still runs and lets go of those that were never sent; leaves in `frames` what tells the provider why.
     pub(crate) fn finish(&mut self, ended: &Ended) {
         let failure = match ended {
             Ended::Asked => lost("the connection of the provider was closed"),
@@ -160,6 +156,8 @@ impl Driver {
             self.frames.extend(self.calls.waiting().map(|call| HostFrame::Cancel(call, CancelReason::Shutdown)));
         }
         self.calls.fail_all(&failure);
+        // Their callers see by the end of the channel that nothing was sent; see `Start`.
+        self.starts.clear();
         if let Ended::Malformed(error) | Ended::Lost(error) = ended {
             self.frames.push(HostFrame::Error(error.clone()));
         }
@@ -173,6 +171,9 @@ pub(crate) async fn at(moment: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// Calls taken at once.
+pub(crate) const STARTS_AT_ONCE: usize = 256;
 
 /// The longest that a goodbye may take.
 pub(crate) const GOODBYE: Duration = Duration::from_secs(1);

@@ -11,13 +11,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 use tokio_util::codec::Decoder as _;
 
-use crate::connection::driver::{Driver, GOODBYE, at};
+use crate::connection::driver::{Driver, GOODBYE, STARTS_AT_ONCE, at};
 use crate::connection::{Ended, Inbox, lost};
 
 /// Unsent bytes from which on no new calls are taken: back-pressure reaches the callers through their queue.
 const HIGH_WATER: usize = 1 << 20;
-/// Calls taken at once.
-const STARTS_AT_ONCE: usize = 256;
 /// Free space offered to a read; the buffer grows to one message at the most.
 const READ_BUFFER: usize = 64 << 10;
 
@@ -48,8 +46,6 @@ where
     let mut output = BytesMut::new();
     let ended = run(&mut driver, &mut io, &mut output, &mut inbox, bounds).await;
     driver.finish(&ended);
-    // Calls that wait here were never sent, which their callers see by the end of the channel; see `Start`.
-    driver.starts.clear();
     drop(inbox);
     write_link_messages(&mut driver.frames, bounds.message_bytes, &mut output);
     let goodbye = async {
