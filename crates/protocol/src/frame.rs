@@ -153,8 +153,14 @@ pub enum HostFrame {
     Welcome(SessionId),
     /// Starts a call.
     Execute(CallId, Execute),
-    /// Stops a call.
+    /// Starts a stream; so many items may come before the first credit.
+    ExecuteStream(CallId, Execute, u32),
+    /// Starts several calls of one module that are answered together; at least one.
+    ExecuteBatch(CallId, Vec<Execute>),
+    /// Stops a call, stream or batch.
     Cancel(CallId, CancelReason),
+    /// Permits so many more items of a stream.
+    Credit(CallId, u32),
     /// Asks for a pong.
     Ping(u64),
     /// Answers a ping.
@@ -174,7 +180,8 @@ impl HostFrame {
     pub fn size_bound(&self) -> usize {
         FRAME_OVERHEAD
             + match self {
-                Self::Execute(_, execute) => execute.size_bound(),
+                Self::Execute(_, execute) | Self::ExecuteStream(_, execute, _) => execute.size_bound(),
+                Self::ExecuteBatch(_, calls) => calls.iter().map(Execute::size_bound).sum(),
                 Self::Error(error) => error.to_proto().encoded_len(),
                 _ => 0,
             }
@@ -187,6 +194,15 @@ impl HostFrame {
         let (call_id, frame) = match self {
             Self::Welcome(session) => (0, Frame::Welcome(pb::Welcome { session_id: session.to_string() })),
             Self::Execute(call, execute) => (call.0, Frame::Execute(execute.into_proto())),
+            Self::ExecuteStream(call, execute, credit) => {
+                let request = Some(execute.into_proto());
+                (call.0, Frame::ExecuteStream(pb::StreamStart { request, credit }))
+            }
+            Self::ExecuteBatch(call, calls) => {
+                let requests = calls.into_iter().map(Execute::into_proto).collect();
+                (call.0, Frame::ExecuteBatch(pb::ExecuteBatchRequest { requests }))
+            }
+            Self::Credit(call, items) => (call.0, Frame::Credit(pb::Credit { items })),
             Self::Cancel(call, reason) => {
                 let reason = match reason {
                     CancelReason::Caller => pb::CancelReason::Caller,
@@ -260,9 +276,13 @@ pub enum ProviderFrame {
     Hello(Option<SessionToken>),
     /// Ends a call.
     Result(CallId, Answer),
+    /// Ends a batch: one answer per call, in their order.
+    BatchResult(CallId, Vec<Answer>),
     /// One item of a stream.
     Item(CallId, Bytes),
-    /// Ends a stream with a failure.
+    /// Ends a stream well, with the time in the handler where the provider measured it.
+    End(CallId, Option<Duration>),
+    /// Ends a call, stream or batch with a failure.
     Failed(CallId, Error),
     /// Why the provider closes the connection.
     Closing(Error),
@@ -284,14 +304,19 @@ impl ProviderFrame {
         let malformed = |why: &str| Error::of(codes::FRAME_MALFORMED, why);
         let content = frame.frame.ok_or_else(|| malformed("a frame has no content"))?;
         let call = CallId(frame.call_id);
-        let belongs_to_call = matches!(content, Frame::Result(_) | Frame::Item(_));
+        let belongs_to_call =
+            matches!(content, Frame::Result(_) | Frame::BatchResult(_) | Frame::Item(_) | Frame::End(_));
         if belongs_to_call && call.0 == 0 {
-            return Err(malformed("a result or item has no call id"));
+            return Err(malformed("a result, item or end has no call id"));
         }
         Ok(match content {
             Frame::Hello(hello) => Self::Hello(SessionToken::from_hex(&hello.session_token)),
             Frame::Result(response) => Self::Result(call, Answer::from_proto(response)),
+            Frame::BatchResult(batch) => {
+                Self::BatchResult(call, batch.responses.into_iter().map(Answer::from_proto).collect())
+            }
             Frame::Item(item) => Self::Item(call, item.data),
+            Frame::End(end) => Self::End(call, end.metrics.map(|metrics| Duration::from_micros(metrics.duration_us))),
             Frame::Error(error) if call.0 == 0 => Self::Closing(Error::from_proto(error)),
             Frame::Error(error) => Self::Failed(call, from_module(error)),
             Frame::Ping(ping) => Self::Ping(ping.number),

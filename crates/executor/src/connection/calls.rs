@@ -58,8 +58,8 @@ impl Calls {
         match frame {
             ProviderFrame::Result(call, answer) => self.finish(call, answer),
             ProviderFrame::Failed(call, error) => self.finish(call, Answer { result: Err(error), handler_time: None }),
-            ProviderFrame::Item(call, _) => {
-                Err(Error::of(codes::FRAME_MALFORMED, format!("call {} is not a stream", call.0)))
+            ProviderFrame::Item(call, _) | ProviderFrame::End(call, _) | ProviderFrame::BatchResult(call, _) => {
+                Err(Error::of(codes::FRAME_MALFORMED, format!("call {} is neither a stream nor a batch", call.0)))
             }
             ProviderFrame::Hello(_) => Err(Error::of(codes::FRAME_MALFORMED, "a second hello")),
             ProviderFrame::Ping(number) => Ok(Reaction::Pong(number)),

@@ -42,9 +42,12 @@ pub(crate) struct ClientSurface {
 
 type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchResponse, Status>> + Send>>;
 
+type CallStream = Pin<Box<dyn Stream<Item = Result<pb::CallStreamResponse, Status>> + Send>>;
+
 #[tonic::async_trait]
 impl Host for ClientSurface {
     type WatchStream = WatchStream;
+    type CallStreamStream = CallStream;
 
     async fn list_modules(
         &self,
@@ -107,6 +110,14 @@ impl Host for ClientSurface {
             duration_us: u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX),
         };
         Ok(self.fitting(pb::CallResponse { output: Some(output), info: Some(info) })?)
+    }
+
+    async fn call_stream(&self, _: Request<pb::CallStreamRequest>) -> Result<Response<Self::CallStreamStream>, Status> {
+        Err(Error::of(codes::METHOD_UNKNOWN, "streams are not served here").into())
+    }
+
+    async fn call_batch(&self, _: Request<pb::CallBatchRequest>) -> Result<Response<pb::CallBatchResponse>, Status> {
+        Err(Error::of(codes::METHOD_UNKNOWN, "batches are not served here").into())
     }
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Result<Response<WatchStream>, Status> {

@@ -155,6 +155,21 @@ impl Host for FakeHost {
     }
 
     type WatchStream = Pin<Box<ReceiverStream<Result<WatchResponse, Status>>>>;
+    type CallStreamStream = futures::stream::Empty<Result<crate::generated::host::v1::CallStreamResponse, Status>>;
+
+    async fn call_stream(
+        &self,
+        _request: Request<crate::generated::host::v1::CallStreamRequest>,
+    ) -> Result<Response<Self::CallStreamStream>, Status> {
+        Err(Status::unimplemented("no streams"))
+    }
+
+    async fn call_batch(
+        &self,
+        _request: Request<crate::generated::host::v1::CallBatchRequest>,
+    ) -> Result<Response<crate::generated::host::v1::CallBatchResponse>, Status> {
+        Err(Status::unimplemented("no batches"))
+    }
 
     async fn watch(&self, _request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let module = Some(self.0.lock().unwrap().module("test.Module")?);

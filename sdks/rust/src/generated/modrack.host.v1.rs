@@ -178,6 +178,105 @@ pub struct CallInfo {
     #[prost(uint64, tag = "6")]
     pub duration_us: u64,
 }
+/// One call of a module whose output is a stream.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallStreamRequest {
+    /// The call. Items come in the form of its input.
+    #[prost(message, optional, tag = "1")]
+    pub call: ::core::option::Option<CallRequest>,
+}
+/// One message of a stream.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallStreamResponse {
+    /// Exactly one is set.
+    #[prost(oneof = "call_stream_response::Event", tags = "1, 2, 3")]
+    pub event: ::core::option::Option<call_stream_response::Event>,
+}
+/// Nested message and enum types in `CallStreamResponse`.
+pub mod call_stream_response {
+    /// Exactly one is set.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Event {
+        /// The first message: what was called, with the duration until then.
+        #[prost(message, tag = "1")]
+        Info(super::CallInfo),
+        /// Canonical MessagePack of the declared output type.
+        #[prost(bytes, tag = "2")]
+        ItemData(::prost::alloc::vec::Vec<u8>),
+        /// JSON of the declared output type.
+        #[prost(string, tag = "3")]
+        ItemJson(::prost::alloc::string::String),
+    }
+}
+/// Several calls of one module.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CallBatchRequest {
+    /// Qualified name, `namespace.Name`.
+    #[prost(string, tag = "1")]
+    pub module: ::prost::alloc::string::String,
+    /// The inputs; at least one, at most 10 000.
+    #[prost(message, repeated, tag = "2")]
+    pub inputs: ::prost::alloc::vec::Vec<BatchInput>,
+    /// As in `CallRequest`.
+    #[prost(string, tag = "3")]
+    pub schema_fingerprint: ::prost::alloc::string::String,
+}
+/// One input of a batch.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BatchInput {
+    /// Equal for calls that must have one effect.
+    #[prost(string, tag = "3")]
+    pub idempotency_key: ::prost::alloc::string::String,
+    /// Exactly one is set. The output comes in the same form.
+    #[prost(oneof = "batch_input::Input", tags = "1, 2")]
+    pub input: ::core::option::Option<batch_input::Input>,
+}
+/// Nested message and enum types in `BatchInput`.
+pub mod batch_input {
+    /// Exactly one is set. The output comes in the same form.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Input {
+        /// MessagePack of the declared input type; need not be canonical.
+        #[prost(bytes, tag = "1")]
+        InputData(::prost::alloc::vec::Vec<u8>),
+        /// JSON of the declared input type.
+        #[prost(string, tag = "2")]
+        InputJson(::prost::alloc::string::String),
+    }
+}
+/// The answers of a batch.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CallBatchResponse {
+    /// One per input, in the order of the inputs.
+    #[prost(message, repeated, tag = "1")]
+    pub outputs: ::prost::alloc::vec::Vec<BatchOutput>,
+    /// What happened to the batch; `session_id`, `plane` and `attempts` are those of its last part, where the host divided it.
+    #[prost(message, optional, tag = "2")]
+    pub info: ::core::option::Option<CallInfo>,
+}
+/// What became of one input of a batch.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BatchOutput {
+    /// Exactly one is set.
+    #[prost(oneof = "batch_output::Result", tags = "1, 2, 3")]
+    pub result: ::core::option::Option<batch_output::Result>,
+}
+/// Nested message and enum types in `BatchOutput`.
+pub mod batch_output {
+    /// Exactly one is set.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Result {
+        /// Canonical MessagePack of the declared output type.
+        #[prost(bytes, tag = "1")]
+        OutputData(::prost::alloc::vec::Vec<u8>),
+        /// JSON of the declared output type.
+        #[prost(string, tag = "2")]
+        OutputJson(::prost::alloc::string::String),
+        /// Why this input has no output.
+        #[prost(message, tag = "3")]
+        Error(super::super::super::error::v1::Error),
+    }
+}
 /// Which changes to tell.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {
@@ -431,6 +530,57 @@ pub mod host_client {
             req.extensions_mut().insert(GrpcMethod::new("modrack.host.v1.Host", "Call"));
             self.inner.unary(req, path, codec).await
         }
+        /// Called by a client: runs one module whose output is a stream. The first message holds `info`, each later one an item; a failure,
+        /// also in the middle, is the gRPC status. The host reads on from the module only as the client reads.
+        pub async fn call_stream(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CallStreamRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::CallStreamResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/modrack.host.v1.Host/CallStream",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("modrack.host.v1.Host", "CallStream"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Called by a client: runs one module on several inputs under one deadline; each succeeds or fails by itself.
+        pub async fn call_batch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CallBatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CallBatchResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/modrack.host.v1.Host/CallBatch",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("modrack.host.v1.Host", "CallBatch"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Called by a client: what changes in the registry, beginning with the present state. Ends with the host.
         pub async fn watch(
             &mut self,
@@ -492,6 +642,26 @@ pub mod host_server {
             &self,
             request: tonic::Request<super::CallRequest>,
         ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status>;
+        /// Server streaming response type for the CallStream method.
+        type CallStreamStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::CallStreamResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Called by a client: runs one module whose output is a stream. The first message holds `info`, each later one an item; a failure,
+        /// also in the middle, is the gRPC status. The host reads on from the module only as the client reads.
+        async fn call_stream(
+            &self,
+            request: tonic::Request<super::CallStreamRequest>,
+        ) -> std::result::Result<tonic::Response<Self::CallStreamStream>, tonic::Status>;
+        /// Called by a client: runs one module on several inputs under one deadline; each succeeds or fails by itself.
+        async fn call_batch(
+            &self,
+            request: tonic::Request<super::CallBatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CallBatchResponse>,
+            tonic::Status,
+        >;
         /// Server streaming response type for the Watch method.
         type WatchStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::WatchResponse, tonic::Status>,
@@ -695,6 +865,95 @@ pub mod host_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CallSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/modrack.host.v1.Host/CallStream" => {
+                    #[allow(non_camel_case_types)]
+                    struct CallStreamSvc<T: Host>(pub Arc<T>);
+                    impl<
+                        T: Host,
+                    > tonic::server::ServerStreamingService<super::CallStreamRequest>
+                    for CallStreamSvc<T> {
+                        type Response = super::CallStreamResponse;
+                        type ResponseStream = T::CallStreamStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CallStreamRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Host>::call_stream(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CallStreamSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/modrack.host.v1.Host/CallBatch" => {
+                    #[allow(non_camel_case_types)]
+                    struct CallBatchSvc<T: Host>(pub Arc<T>);
+                    impl<T: Host> tonic::server::UnaryService<super::CallBatchRequest>
+                    for CallBatchSvc<T> {
+                        type Response = super::CallBatchResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CallBatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Host>::call_batch(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CallBatchSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

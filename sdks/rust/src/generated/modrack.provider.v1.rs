@@ -60,10 +60,10 @@ pub struct ExecutionMetrics {
     #[prost(uint64, tag = "1")]
     pub duration_us: u64,
 }
-/// Several calls of one module.
+/// Several calls of one module, with one deadline.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExecuteBatchRequest {
-    /// The calls, all with the same `module_name`.
+    /// The calls, all with the same `module_name`, `execution_id` and `timeout_ms`; at least one.
     #[prost(message, repeated, tag = "1")]
     pub requests: ::prost::alloc::vec::Vec<ExecuteRequest>,
 }
@@ -566,11 +566,11 @@ pub struct AttachResponse {
 /// One frame from the provider.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProviderFrame {
-    /// The call that `result`, `item`, `error` belong to; chosen by the host, unique on the connection. 0 for the others.
+    /// The call that `result`, `batch_result`, `item`, `end`, `error` belong to; chosen by the host, unique on the connection. 0 for the others.
     #[prost(uint64, tag = "1")]
     pub call_id: u64,
     /// Exactly one is set.
-    #[prost(oneof = "provider_frame::Frame", tags = "2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "provider_frame::Frame", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub frame: ::core::option::Option<provider_frame::Frame>,
 }
 /// Nested message and enum types in `ProviderFrame`.
@@ -587,7 +587,7 @@ pub mod provider_frame {
         /// One item of a stream; the call goes on. Costs one credit.
         #[prost(message, tag = "4")]
         Item(super::Item),
-        /// With a `call_id`: ends a stream with a failure. With `call_id` 0: a failure of the connection, which the sender closes next.
+        /// With a `call_id`: ends a call, stream or batch with a failure. With `call_id` 0: a failure of the connection, which the sender closes next.
         #[prost(message, tag = "5")]
         Error(super::super::super::error::v1::Error),
         /// Answered by `pong` with the same number.
@@ -599,16 +599,22 @@ pub mod provider_frame {
         /// The provider takes no new calls; what runs will still be answered.
         #[prost(message, tag = "8")]
         Drain(super::Drain),
+        /// Ends a batch: one answer per request, in their order.
+        #[prost(message, tag = "9")]
+        BatchResult(super::ExecuteBatchResponse),
+        /// Ends a stream well, behind its last item. Costs no credit.
+        #[prost(message, tag = "10")]
+        End(super::StreamEnd),
     }
 }
 /// One frame from the host.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HostFrame {
-    /// The call that `execute`, `cancel`, `credit` belong to. 0 for the others.
+    /// The call that `execute`, `execute_stream`, `execute_batch`, `cancel`, `credit` belong to. 0 for the others.
     #[prost(uint64, tag = "1")]
     pub call_id: u64,
     /// Exactly one is set.
-    #[prost(oneof = "host_frame::Frame", tags = "2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "host_frame::Frame", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub frame: ::core::option::Option<host_frame::Frame>,
 }
 /// Nested message and enum types in `HostFrame`.
@@ -625,7 +631,7 @@ pub mod host_frame {
         /// The caller gave up or the deadline passed: stop the handler. No answer is awaited.
         #[prost(message, tag = "4")]
         Cancel(super::Cancel),
-        /// Permits more items of a stream.
+        /// Permits more items of a stream, on top of what was permitted before.
         #[prost(message, tag = "5")]
         Credit(super::Credit),
         /// Answered by `pong` with the same number.
@@ -640,7 +646,30 @@ pub mod host_frame {
         /// With `call_id` 0: why the host closes the connection.
         #[prost(message, tag = "9")]
         Error(super::super::super::error::v1::Error),
+        /// Starts a call whose output is a stream; only to modules with the capability `stream`.
+        #[prost(message, tag = "10")]
+        ExecuteStream(super::StreamStart),
+        /// Starts several calls of one module, answered together; only to modules with the capability `batch`.
+        #[prost(message, tag = "11")]
+        ExecuteBatch(super::ExecuteBatchRequest),
     }
+}
+/// Starts a stream.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StreamStart {
+    /// The call.
+    #[prost(message, optional, tag = "1")]
+    pub request: ::core::option::Option<ExecuteRequest>,
+    /// How many items may be sent before the first `credit`; at least 1.
+    #[prost(uint32, tag = "2")]
+    pub credit: u32,
+}
+/// A stream is complete.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StreamEnd {
+    /// What the provider measured; optional.
+    #[prost(message, optional, tag = "1")]
+    pub metrics: ::core::option::Option<ExecutionMetrics>,
 }
 /// Proves which session a connection belongs to.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -140,8 +140,11 @@ impl Shared {
                 FromHost::Error(error) => return Err(Error::from_wire(error)),
                 FromHost::Welcome(_) => return Err(malformed("a second welcome")),
                 FromHost::Pong(_) => self.pong.notify_one(),
-                // Credits are for streams, which this provider does not declare.
+                // Neither streams nor batches are declared by this provider.
                 FromHost::Credit(_) => {}
+                FromHost::ExecuteStream(_) | FromHost::ExecuteBatch(_) => {
+                    return Err(malformed("a stream or batch of a module that has none"));
+                }
             }
         }
         Ok(())

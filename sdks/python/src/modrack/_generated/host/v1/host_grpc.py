@@ -49,6 +49,26 @@ class HostStub:
             response_deserializer=_host_v1_host_pb.CallResponse.FromString,
         )
         """Called by a client: runs one module and waits for its output. The gRPC deadline is honoured; without one, the host's default applies."""
+        self.CallStream: grpc.UnaryStreamMultiCallable[
+            _host_v1_host_pb.CallStreamRequest,
+            _host_v1_host_pb.CallStreamResponse,
+        ] = channel.unary_stream(
+            "/modrack.host.v1.Host/CallStream",
+            request_serializer=_host_v1_host_pb.CallStreamRequest.SerializeToString,
+            response_deserializer=_host_v1_host_pb.CallStreamResponse.FromString,
+        )
+        """Called by a client: runs one module whose output is a stream. The first message holds `info`, each later one an item; a failure,
+        also in the middle, is the gRPC status. The host reads on from the module only as the client reads.
+        """
+        self.CallBatch: grpc.UnaryUnaryMultiCallable[
+            _host_v1_host_pb.CallBatchRequest,
+            _host_v1_host_pb.CallBatchResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/CallBatch",
+            request_serializer=_host_v1_host_pb.CallBatchRequest.SerializeToString,
+            response_deserializer=_host_v1_host_pb.CallBatchResponse.FromString,
+        )
+        """Called by a client: runs one module on several inputs under one deadline; each succeeds or fails by itself."""
         self.Watch: grpc.UnaryStreamMultiCallable[
             _host_v1_host_pb.WatchRequest,
             _host_v1_host_pb.WatchResponse,
@@ -91,6 +111,26 @@ class HostAsyncStub:
             response_deserializer=_host_v1_host_pb.CallResponse.FromString,
         )
         """Called by a client: runs one module and waits for its output. The gRPC deadline is honoured; without one, the host's default applies."""
+        self.CallStream: grpc.aio.UnaryStreamMultiCallable[
+            _host_v1_host_pb.CallStreamRequest,
+            _host_v1_host_pb.CallStreamResponse,
+        ] = channel.unary_stream(
+            "/modrack.host.v1.Host/CallStream",
+            request_serializer=_host_v1_host_pb.CallStreamRequest.SerializeToString,
+            response_deserializer=_host_v1_host_pb.CallStreamResponse.FromString,
+        )
+        """Called by a client: runs one module whose output is a stream. The first message holds `info`, each later one an item; a failure,
+        also in the middle, is the gRPC status. The host reads on from the module only as the client reads.
+        """
+        self.CallBatch: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_host_pb.CallBatchRequest,
+            _host_v1_host_pb.CallBatchResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/CallBatch",
+            request_serializer=_host_v1_host_pb.CallBatchRequest.SerializeToString,
+            response_deserializer=_host_v1_host_pb.CallBatchResponse.FromString,
+        )
+        """Called by a client: runs one module on several inputs under one deadline; each succeeds or fails by itself."""
         self.Watch: grpc.aio.UnaryStreamMultiCallable[
             _host_v1_host_pb.WatchRequest,
             _host_v1_host_pb.WatchResponse,
@@ -129,6 +169,24 @@ class HostServicer:
         """Called by a client: runs one module and waits for its output. The gRPC deadline is honoured; without one, the host's default applies."""
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "`Call` is not implemented")
 
+    def CallStream(
+        self,
+        request: _host_v1_host_pb.CallStreamRequest,
+        context: grpc.ServicerContext,
+    ) -> Iterator[_host_v1_host_pb.CallStreamResponse]:
+        """Called by a client: runs one module whose output is a stream. The first message holds `info`, each later one an item; a failure,
+        also in the middle, is the gRPC status. The host reads on from the module only as the client reads.
+        """
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`CallStream` is not implemented")
+
+    def CallBatch(
+        self,
+        request: _host_v1_host_pb.CallBatchRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_host_pb.CallBatchResponse:
+        """Called by a client: runs one module on several inputs under one deadline; each succeeds or fails by itself."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`CallBatch` is not implemented")
+
     def Watch(
         self,
         request: _host_v1_host_pb.WatchRequest,
@@ -165,6 +223,25 @@ class HostAsyncServicer:
         """Called by a client: runs one module and waits for its output. The gRPC deadline is honoured; without one, the host's default applies."""
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`Call` is not implemented")
 
+    async def CallStream(
+        self,
+        request: _host_v1_host_pb.CallStreamRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> AsyncIterator[_host_v1_host_pb.CallStreamResponse]:
+        """Called by a client: runs one module whose output is a stream. The first message holds `info`, each later one an item; a failure,
+        also in the middle, is the gRPC status. The host reads on from the module only as the client reads.
+        """
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`CallStream` is not implemented")
+        yield _host_v1_host_pb.CallStreamResponse()
+
+    async def CallBatch(
+        self,
+        request: _host_v1_host_pb.CallBatchRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_host_pb.CallBatchResponse:
+        """Called by a client: runs one module on several inputs under one deadline; each succeeds or fails by itself."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`CallBatch` is not implemented")
+
     async def Watch(
         self,
         request: _host_v1_host_pb.WatchRequest,
@@ -195,6 +272,16 @@ def add_HostServicer_to_server(
             servicer.Call,
             request_deserializer=_host_v1_host_pb.CallRequest.FromString,
             response_serializer=_host_v1_host_pb.CallResponse.SerializeToString,
+        ),
+        "CallStream": grpc.unary_stream_rpc_method_handler(
+            servicer.CallStream,
+            request_deserializer=_host_v1_host_pb.CallStreamRequest.FromString,
+            response_serializer=_host_v1_host_pb.CallStreamResponse.SerializeToString,
+        ),
+        "CallBatch": grpc.unary_unary_rpc_method_handler(
+            servicer.CallBatch,
+            request_deserializer=_host_v1_host_pb.CallBatchRequest.FromString,
+            response_serializer=_host_v1_host_pb.CallBatchResponse.SerializeToString,
         ),
         "Watch": grpc.unary_stream_rpc_method_handler(
             servicer.Watch,

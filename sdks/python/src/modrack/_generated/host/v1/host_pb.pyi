@@ -21,6 +21,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 
+from ...error.v1 import error_pb as _error_v1_error_pb
 from ...provider.v1 import registry_pb as _provider_v1_registry_pb
 from ...types.v1 import types_pb as _types_v1_types_pb
 
@@ -293,6 +294,128 @@ class CallInfo(_message.Message):
         attempts: int | None = ...,
         duration_us: int | None = ...,
     ) -> None: ...
+
+class CallStreamRequest(_message.Message):
+    """One call of a module whose output is a stream."""
+
+    CALL_FIELD_NUMBER: _Final = 1
+    @property
+    def call(self) -> CallRequest:
+        """The call. Items come in the form of its input."""
+    def __init__(
+        self,
+        *,
+        call: CallRequest | _Mapping[str, _Any] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: _Literal["call"]) -> bool: ...
+
+class CallStreamResponse(_message.Message):
+    """One message of a stream."""
+
+    INFO_FIELD_NUMBER: _Final = 1
+    ITEM_DATA_FIELD_NUMBER: _Final = 2
+    ITEM_JSON_FIELD_NUMBER: _Final = 3
+    @property
+    def info(self) -> CallInfo:
+        """The first message: what was called, with the duration until then."""
+    item_data: bytes
+    """Canonical MessagePack of the declared output type."""
+    item_json: str
+    """JSON of the declared output type."""
+    def __init__(
+        self,
+        *,
+        info: CallInfo | _Mapping[str, _Any] | None = ...,
+        item_data: bytes | None = ...,
+        item_json: str | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: _Literal["event", "info", "item_data", "item_json"]) -> bool: ...
+    def WhichOneof(self, oneof_group: _Literal["event"]) -> _Literal["info", "item_data", "item_json"] | None: ...
+
+class CallBatchRequest(_message.Message):
+    """Several calls of one module."""
+
+    MODULE_FIELD_NUMBER: _Final = 1
+    INPUTS_FIELD_NUMBER: _Final = 2
+    SCHEMA_FINGERPRINT_FIELD_NUMBER: _Final = 3
+    module: str
+    """Qualified name, `namespace.Name`."""
+    @property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[BatchInput]:
+        """The inputs; at least one, at most 10 000."""
+    schema_fingerprint: str
+    """As in `CallRequest`."""
+    def __init__(
+        self,
+        *,
+        module: str | None = ...,
+        inputs: _Iterable[BatchInput | _Mapping[str, _Any]] | None = ...,
+        schema_fingerprint: str | None = ...,
+    ) -> None: ...
+
+class BatchInput(_message.Message):
+    """One input of a batch."""
+
+    INPUT_DATA_FIELD_NUMBER: _Final = 1
+    INPUT_JSON_FIELD_NUMBER: _Final = 2
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _Final = 3
+    input_data: bytes
+    """MessagePack of the declared input type; need not be canonical."""
+    input_json: str
+    """JSON of the declared input type."""
+    idempotency_key: str
+    """Equal for calls that must have one effect."""
+    def __init__(
+        self,
+        *,
+        input_data: bytes | None = ...,
+        input_json: str | None = ...,
+        idempotency_key: str | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: _Literal["input", "input_data", "input_json"]) -> bool: ...
+    def WhichOneof(self, oneof_group: _Literal["input"]) -> _Literal["input_data", "input_json"] | None: ...
+
+class CallBatchResponse(_message.Message):
+    """The answers of a batch."""
+
+    OUTPUTS_FIELD_NUMBER: _Final = 1
+    INFO_FIELD_NUMBER: _Final = 2
+    @property
+    def outputs(self) -> _containers.RepeatedCompositeFieldContainer[BatchOutput]:
+        """One per input, in the order of the inputs."""
+    @property
+    def info(self) -> CallInfo:
+        """What happened to the batch; `session_id`, `plane` and `attempts` are those of its last part, where the host divided it."""
+    def __init__(
+        self,
+        *,
+        outputs: _Iterable[BatchOutput | _Mapping[str, _Any]] | None = ...,
+        info: CallInfo | _Mapping[str, _Any] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: _Literal["info"]) -> bool: ...
+
+class BatchOutput(_message.Message):
+    """What became of one input of a batch."""
+
+    OUTPUT_DATA_FIELD_NUMBER: _Final = 1
+    OUTPUT_JSON_FIELD_NUMBER: _Final = 2
+    ERROR_FIELD_NUMBER: _Final = 3
+    output_data: bytes
+    """Canonical MessagePack of the declared output type."""
+    output_json: str
+    """JSON of the declared output type."""
+    @property
+    def error(self) -> _error_v1_error_pb.Error:
+        """Why this input has no output."""
+    def __init__(
+        self,
+        *,
+        output_data: bytes | None = ...,
+        output_json: str | None = ...,
+        error: _error_v1_error_pb.Error | _Mapping[str, _Any] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: _Literal["error", "output_data", "output_json", "result"]) -> bool: ...
+    def WhichOneof(self, oneof_group: _Literal["result"]) -> _Literal["output_data", "output_json", "error"] | None: ...
 
 class WatchRequest(_message.Message):
     """Which changes to tell."""

@@ -102,12 +102,12 @@ class ExecutionMetrics(_message.Message):
     ) -> None: ...
 
 class ExecuteBatchRequest(_message.Message):
-    """Several calls of one module."""
+    """Several calls of one module, with one deadline."""
 
     REQUESTS_FIELD_NUMBER: _Final = 1
     @property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[ExecuteRequest]:
-        """The calls, all with the same `module_name`."""
+        """The calls, all with the same `module_name`, `execution_id` and `timeout_ms`; at least one."""
     def __init__(
         self,
         *,

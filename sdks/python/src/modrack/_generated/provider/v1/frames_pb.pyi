@@ -82,8 +82,10 @@ class ProviderFrame(_message.Message):
     PING_FIELD_NUMBER: _Final = 6
     PONG_FIELD_NUMBER: _Final = 7
     DRAIN_FIELD_NUMBER: _Final = 8
+    BATCH_RESULT_FIELD_NUMBER: _Final = 9
+    END_FIELD_NUMBER: _Final = 10
     call_id: int
-    """The call that `result`, `item`, `error` belong to; chosen by the host, unique on the connection. 0 for the others."""
+    """The call that `result`, `batch_result`, `item`, `end`, `error` belong to; chosen by the host, unique on the connection. 0 for the others."""
     @property
     def hello(self) -> Hello:
         """Opens the connection."""
@@ -95,7 +97,7 @@ class ProviderFrame(_message.Message):
         """One item of a stream; the call goes on. Costs one credit."""
     @property
     def error(self) -> _error_v1_error_pb.Error:
-        """With a `call_id`: ends a stream with a failure. With `call_id` 0: a failure of the connection, which the sender closes next."""
+        """With a `call_id`: ends a call, stream or batch with a failure. With `call_id` 0: a failure of the connection, which the sender closes next."""
     @property
     def ping(self) -> Ping:
         """Answered by `pong` with the same number."""
@@ -105,6 +107,12 @@ class ProviderFrame(_message.Message):
     @property
     def drain(self) -> Drain:
         """The provider takes no new calls; what runs will still be answered."""
+    @property
+    def batch_result(self) -> _provider_v1_execution_pb.ExecuteBatchResponse:
+        """Ends a batch: one answer per request, in their order."""
+    @property
+    def end(self) -> StreamEnd:
+        """Ends a stream well, behind its last item. Costs no credit."""
     def __init__(
         self,
         *,
@@ -116,9 +124,11 @@ class ProviderFrame(_message.Message):
         ping: Ping | _Mapping[str, _Any] | None = ...,
         pong: Pong | _Mapping[str, _Any] | None = ...,
         drain: Drain | _Mapping[str, _Any] | None = ...,
+        batch_result: _provider_v1_execution_pb.ExecuteBatchResponse | _Mapping[str, _Any] | None = ...,
+        end: StreamEnd | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: _Literal["drain", "error", "frame", "hello", "item", "ping", "pong", "result"]) -> bool: ...
-    def WhichOneof(self, oneof_group: _Literal["frame"]) -> _Literal["hello", "result", "item", "error", "ping", "pong", "drain"] | None: ...
+    def HasField(self, field_name: _Literal["batch_result", "drain", "end", "error", "frame", "hello", "item", "ping", "pong", "result"]) -> bool: ...
+    def WhichOneof(self, oneof_group: _Literal["frame"]) -> _Literal["hello", "result", "item", "error", "ping", "pong", "drain", "batch_result", "end"] | None: ...
 
 class HostFrame(_message.Message):
     """One frame from the host."""
@@ -132,8 +142,10 @@ class HostFrame(_message.Message):
     PONG_FIELD_NUMBER: _Final = 7
     DRAIN_FIELD_NUMBER: _Final = 8
     ERROR_FIELD_NUMBER: _Final = 9
+    EXECUTE_STREAM_FIELD_NUMBER: _Final = 10
+    EXECUTE_BATCH_FIELD_NUMBER: _Final = 11
     call_id: int
-    """The call that `execute`, `cancel`, `credit` belong to. 0 for the others."""
+    """The call that `execute`, `execute_stream`, `execute_batch`, `cancel`, `credit` belong to. 0 for the others."""
     @property
     def welcome(self) -> Welcome:
         """The session token was accepted; always the first frame."""
@@ -145,7 +157,7 @@ class HostFrame(_message.Message):
         """The caller gave up or the deadline passed: stop the handler. No answer is awaited."""
     @property
     def credit(self) -> Credit:
-        """Permits more items of a stream."""
+        """Permits more items of a stream, on top of what was permitted before."""
     @property
     def ping(self) -> Ping:
         """Answered by `pong` with the same number."""
@@ -158,6 +170,12 @@ class HostFrame(_message.Message):
     @property
     def error(self) -> _error_v1_error_pb.Error:
         """With `call_id` 0: why the host closes the connection."""
+    @property
+    def execute_stream(self) -> StreamStart:
+        """Starts a call whose output is a stream; only to modules with the capability `stream`."""
+    @property
+    def execute_batch(self) -> _provider_v1_execution_pb.ExecuteBatchRequest:
+        """Starts several calls of one module, answered together; only to modules with the capability `batch`."""
     def __init__(
         self,
         *,
@@ -170,9 +188,43 @@ class HostFrame(_message.Message):
         pong: Pong | _Mapping[str, _Any] | None = ...,
         drain: Drain | _Mapping[str, _Any] | None = ...,
         error: _error_v1_error_pb.Error | _Mapping[str, _Any] | None = ...,
+        execute_stream: StreamStart | _Mapping[str, _Any] | None = ...,
+        execute_batch: _provider_v1_execution_pb.ExecuteBatchRequest | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: _Literal["cancel", "credit", "drain", "error", "execute", "frame", "ping", "pong", "welcome"]) -> bool: ...
-    def WhichOneof(self, oneof_group: _Literal["frame"]) -> _Literal["welcome", "execute", "cancel", "credit", "ping", "pong", "drain", "error"] | None: ...
+    def HasField(self, field_name: _Literal["cancel", "credit", "drain", "error", "execute", "execute_batch", "execute_stream", "frame", "ping", "pong", "welcome"]) -> bool: ...
+    def WhichOneof(self, oneof_group: _Literal["frame"]) -> _Literal["welcome", "execute", "cancel", "credit", "ping", "pong", "drain", "error", "execute_stream", "execute_batch"] | None: ...
+
+class StreamStart(_message.Message):
+    """Starts a stream."""
+
+    REQUEST_FIELD_NUMBER: _Final = 1
+    CREDIT_FIELD_NUMBER: _Final = 2
+    @property
+    def request(self) -> _provider_v1_execution_pb.ExecuteRequest:
+        """The call."""
+    credit: int
+    """How many items may be sent before the first `credit`; at least 1."""
+    def __init__(
+        self,
+        *,
+        request: _provider_v1_execution_pb.ExecuteRequest | _Mapping[str, _Any] | None = ...,
+        credit: int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: _Literal["request"]) -> bool: ...
+
+class StreamEnd(_message.Message):
+    """A stream is complete."""
+
+    METRICS_FIELD_NUMBER: _Final = 1
+    @property
+    def metrics(self) -> _provider_v1_execution_pb.ExecutionMetrics:
+        """What the provider measured; optional."""
+    def __init__(
+        self,
+        *,
+        metrics: _provider_v1_execution_pb.ExecutionMetrics | _Mapping[str, _Any] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: _Literal["metrics"]) -> bool: ...
 
 class Hello(_message.Message):
     """Proves which session a connection belongs to."""

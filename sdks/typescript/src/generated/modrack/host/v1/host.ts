@@ -9,14 +9,15 @@ import type * as pb from "@bufbuild/protobuf";
 import * as codegen from "@bufbuild/protobuf/codegenv2";
 import * as wkt from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
+import * as modrack_error_v1_error from "../../error/v1/error.js";
 import * as modrack_provider_v1_registry from "../../provider/v1/registry.js";
 import * as modrack_types_v1_types from "../../types/v1/types.js";
 import * as rpc from "../../../runtime.js";
 
 /** Describes the file `modrack/host/v1/host.proto`. */
 export const file_modrack_host_v1_host: codegen.GenFile = /*@__PURE__*/ codegen.fileDesc(
-  "Chptb2RyYWNrL2hvc3QvdjEvaG9zdC5wcm90bxIPbW9kcmFjay5ob3N0LnYxIkwKEkxpc3RNb2R1bGVzUmVxdWVzdBIPCgdwYXR0ZXJuGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlgKE0xpc3RNb2R1bGVzUmVzcG9uc2USKAoHbW9kdWxlcxgBIAMoCzIXLm1vZHJhY2suaG9zdC52MS5Nb2R1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKEEdldE1vZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSI8ChFHZXRNb2R1bGVSZXNwb25zZRInCgZtb2R1bGUYASABKAsyFy5tb2RyYWNrLmhvc3QudjEuTW9kdWxlIpEDCgZNb2R1bGUSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIrCgVpbnB1dBgDIAEoCzIcLm1vZHJhY2sudHlwZXMudjEuVHlwZVNjaGVtYRIsCgZvdXRwdXQYBCABKAsyHC5tb2RyYWNrLnR5cGVzLnYxLlR5cGVTY2hlbWESEgoKaW5wdXRfdGV4dBgFIAEoCRITCgtvdXRwdXRfdGV4dBgGIAEoCRIPCgd2ZXJzaW9uGAcgASgJEhAKCHJldmlzaW9uGAggASgEEhoKEnNjaGVtYV9maW5nZXJwcmludBgJIAEoCRI9CgxjYXBhYmlsaXRpZXMYCiABKAsyJy5tb2RyYWNrLnByb3ZpZGVyLnYxLk1vZHVsZUNhcGFiaWxpdGllcxI0CghleGFtcGxlcxgLIAMoCzIiLm1vZHJhY2sucHJvdmlkZXIudjEuTW9kdWxlRXhhbXBsZRIsCgllbmRwb2ludHMYDCADKAsyGS5tb2RyYWNrLmhvc3QudjEuRW5kcG9pbnQihQIKCEVuZHBvaW50EhIKCnNlc3Npb25faWQYASABKAkSEgoKc2VydmljZV9pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRItCgVwbGFuZRgEIAEoDjIeLm1vZHJhY2sucHJvdmlkZXIudjEuRGF0YVBsYW5lEiwKBXN0YXRlGAUgASgOMh0ubW9kcmFjay5ob3N0LnYxLlNlc3Npb25TdGF0ZRIvCgRpbmZvGAYgASgLMiEubW9kcmFjay5wcm92aWRlci52MS5Qcm92aWRlckluZm8SMQoNcmVnaXN0ZXJlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAihwEKC0NhbGxSZXF1ZXN0Eg4KBm1vZHVsZRgBIAEoCRIUCgppbnB1dF9kYXRhGAIgASgMSAASFAoKaW5wdXRfanNvbhgDIAEoCUgAEhoKEnNjaGVtYV9maW5nZXJwcmludBgEIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBSABKAlCBwoFaW5wdXQibwoMQ2FsbFJlc3BvbnNlEhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABInCgRpbmZvGAMgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvQggKBm91dHB1dCKcAQoIQ2FsbEluZm8SFAoMZXhlY3V0aW9uX2lkGAEgASgJEhAKCHJldmlzaW9uGAIgASgEEhIKCnNlc3Npb25faWQYAyABKAkSLQoFcGxhbmUYBCABKA4yHi5tb2RyYWNrLnByb3ZpZGVyLnYxLkRhdGFQbGFuZRIQCghhdHRlbXB0cxgFIAEoDRITCgtkdXJhdGlvbl91cxgGIAEoBCIfCgxXYXRjaFJlcXVlc3QSDwoHcGF0dGVybhgBIAEoCSLdAQoNV2F0Y2hSZXNwb25zZRItCgVhZGRlZBgBIAEoCzIcLm1vZHJhY2suaG9zdC52MS5Nb2R1bGVBZGRlZEgAEjEKB2NoYW5nZWQYAiABKAsyHi5tb2RyYWNrLmhvc3QudjEuTW9kdWxlQ2hhbmdlZEgAEjEKB3JlbW92ZWQYAyABKAsyHi5tb2RyYWNrLmhvc3QudjEuTW9kdWxlUmVtb3ZlZEgAEi4KBnN5bmNlZBgEIAEoCzIcLm1vZHJhY2suaG9zdC52MS5XYXRjaFN5bmNlZEgAQgcKBWV2ZW50IjYKC01vZHVsZUFkZGVkEicKBm1vZHVsZRgBIAEoCzIXLm1vZHJhY2suaG9zdC52MS5Nb2R1bGUiOAoNTW9kdWxlQ2hhbmdlZBInCgZtb2R1bGUYASABKAsyFy5tb2RyYWNrLmhvc3QudjEuTW9kdWxlIi0KDU1vZHVsZVJlbW92ZWQSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiHgoLV2F0Y2hTeW5jZWQSDwoHbW9kdWxlcxgBIAEoDSp9CgxTZXNzaW9uU3RhdGUSHQoZU0VTU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFVNFU1NJT05fU1RBVEVfUEVORElORxABEhcKE1NFU1NJT05fU1RBVEVfUkVBRFkQAhIaChZTRVNTSU9OX1NUQVRFX0RSQUlOSU5HEAMywwIKBEhvc3QSWAoLTGlzdE1vZHVsZXMSIy5tb2RyYWNrLmhvc3QudjEuTGlzdE1vZHVsZXNSZXF1ZXN0GiQubW9kcmFjay5ob3N0LnYxLkxpc3RNb2R1bGVzUmVzcG9uc2USUgoJR2V0TW9kdWxlEiEubW9kcmFjay5ob3N0LnYxLkdldE1vZHVsZVJlcXVlc3QaIi5tb2RyYWNrLmhvc3QudjEuR2V0TW9kdWxlUmVzcG9uc2USQwoEQ2FsbBIcLm1vZHJhY2suaG9zdC52MS5DYWxsUmVxdWVzdBodLm1vZHJhY2suaG9zdC52MS5DYWxsUmVzcG9uc2USSAoFV2F0Y2gSHS5tb2RyYWNrLmhvc3QudjEuV2F0Y2hSZXF1ZXN0Gh4ubW9kcmFjay5ob3N0LnYxLldhdGNoUmVzcG9uc2UwAWIGcHJvdG8z",
-  [wkt.file_google_protobuf_timestamp, modrack_provider_v1_registry.file_modrack_provider_v1_registry, modrack_types_v1_types.file_modrack_types_v1_types],
+  "Chptb2RyYWNrL2hvc3QvdjEvaG9zdC5wcm90bxIPbW9kcmFjay5ob3N0LnYxIkwKEkxpc3RNb2R1bGVzUmVxdWVzdBIPCgdwYXR0ZXJuGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlgKE0xpc3RNb2R1bGVzUmVzcG9uc2USKAoHbW9kdWxlcxgBIAMoCzIXLm1vZHJhY2suaG9zdC52MS5Nb2R1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKEEdldE1vZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSI8ChFHZXRNb2R1bGVSZXNwb25zZRInCgZtb2R1bGUYASABKAsyFy5tb2RyYWNrLmhvc3QudjEuTW9kdWxlIpEDCgZNb2R1bGUSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIrCgVpbnB1dBgDIAEoCzIcLm1vZHJhY2sudHlwZXMudjEuVHlwZVNjaGVtYRIsCgZvdXRwdXQYBCABKAsyHC5tb2RyYWNrLnR5cGVzLnYxLlR5cGVTY2hlbWESEgoKaW5wdXRfdGV4dBgFIAEoCRITCgtvdXRwdXRfdGV4dBgGIAEoCRIPCgd2ZXJzaW9uGAcgASgJEhAKCHJldmlzaW9uGAggASgEEhoKEnNjaGVtYV9maW5nZXJwcmludBgJIAEoCRI9CgxjYXBhYmlsaXRpZXMYCiABKAsyJy5tb2RyYWNrLnByb3ZpZGVyLnYxLk1vZHVsZUNhcGFiaWxpdGllcxI0CghleGFtcGxlcxgLIAMoCzIiLm1vZHJhY2sucHJvdmlkZXIudjEuTW9kdWxlRXhhbXBsZRIsCgllbmRwb2ludHMYDCADKAsyGS5tb2RyYWNrLmhvc3QudjEuRW5kcG9pbnQihQIKCEVuZHBvaW50EhIKCnNlc3Npb25faWQYASABKAkSEgoKc2VydmljZV9pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRItCgVwbGFuZRgEIAEoDjIeLm1vZHJhY2sucHJvdmlkZXIudjEuRGF0YVBsYW5lEiwKBXN0YXRlGAUgASgOMh0ubW9kcmFjay5ob3N0LnYxLlNlc3Npb25TdGF0ZRIvCgRpbmZvGAYgASgLMiEubW9kcmFjay5wcm92aWRlci52MS5Qcm92aWRlckluZm8SMQoNcmVnaXN0ZXJlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAihwEKC0NhbGxSZXF1ZXN0Eg4KBm1vZHVsZRgBIAEoCRIUCgppbnB1dF9kYXRhGAIgASgMSAASFAoKaW5wdXRfanNvbhgDIAEoCUgAEhoKEnNjaGVtYV9maW5nZXJwcmludBgEIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBSABKAlCBwoFaW5wdXQibwoMQ2FsbFJlc3BvbnNlEhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABInCgRpbmZvGAMgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvQggKBm91dHB1dCKcAQoIQ2FsbEluZm8SFAoMZXhlY3V0aW9uX2lkGAEgASgJEhAKCHJldmlzaW9uGAIgASgEEhIKCnNlc3Npb25faWQYAyABKAkSLQoFcGxhbmUYBCABKA4yHi5tb2RyYWNrLnByb3ZpZGVyLnYxLkRhdGFQbGFuZRIQCghhdHRlbXB0cxgFIAEoDRITCgtkdXJhdGlvbl91cxgGIAEoBCI/ChFDYWxsU3RyZWFtUmVxdWVzdBIqCgRjYWxsGAEgASgLMhwubW9kcmFjay5ob3N0LnYxLkNhbGxSZXF1ZXN0InIKEkNhbGxTdHJlYW1SZXNwb25zZRIpCgRpbmZvGAEgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvSAASEwoJaXRlbV9kYXRhGAIgASgMSAASEwoJaXRlbV9qc29uGAMgASgJSABCBwoFZXZlbnQiawoQQ2FsbEJhdGNoUmVxdWVzdBIOCgZtb2R1bGUYASABKAkSKwoGaW5wdXRzGAIgAygLMhsubW9kcmFjay5ob3N0LnYxLkJhdGNoSW5wdXQSGgoSc2NoZW1hX2ZpbmdlcnByaW50GAMgASgJIloKCkJhdGNoSW5wdXQSFAoKaW5wdXRfZGF0YRgBIAEoDEgAEhQKCmlucHV0X2pzb24YAiABKAlIABIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAlCBwoFaW5wdXQiawoRQ2FsbEJhdGNoUmVzcG9uc2USLQoHb3V0cHV0cxgBIAMoCzIcLm1vZHJhY2suaG9zdC52MS5CYXRjaE91dHB1dBInCgRpbmZvGAIgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvIm8KC0JhdGNoT3V0cHV0EhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABIoCgVlcnJvchgDIAEoCzIXLm1vZHJhY2suZXJyb3IudjEuRXJyb3JIAEIICgZyZXN1bHQiHwoMV2F0Y2hSZXF1ZXN0Eg8KB3BhdHRlcm4YASABKAki3QEKDVdhdGNoUmVzcG9uc2USLQoFYWRkZWQYASABKAsyHC5tb2RyYWNrLmhvc3QudjEuTW9kdWxlQWRkZWRIABIxCgdjaGFuZ2VkGAIgASgLMh4ubW9kcmFjay5ob3N0LnYxLk1vZHVsZUNoYW5nZWRIABIxCgdyZW1vdmVkGAMgASgLMh4ubW9kcmFjay5ob3N0LnYxLk1vZHVsZVJlbW92ZWRIABIuCgZzeW5jZWQYBCABKAsyHC5tb2RyYWNrLmhvc3QudjEuV2F0Y2hTeW5jZWRIAEIHCgVldmVudCI2CgtNb2R1bGVBZGRlZBInCgZtb2R1bGUYASABKAsyFy5tb2RyYWNrLmhvc3QudjEuTW9kdWxlIjgKDU1vZHVsZUNoYW5nZWQSJwoGbW9kdWxlGAEgASgLMhcubW9kcmFjay5ob3N0LnYxLk1vZHVsZSItCg1Nb2R1bGVSZW1vdmVkEgwKBG5hbWUYASABKAkSDgoGcmVhc29uGAIgASgJIh4KC1dhdGNoU3luY2VkEg8KB21vZHVsZXMYASABKA0qfQoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIZChVTRVNTSU9OX1NUQVRFX1BFTkRJTkcQARIXChNTRVNTSU9OX1NUQVRFX1JFQURZEAISGgoWU0VTU0lPTl9TVEFURV9EUkFJTklORxADMvADCgRIb3N0ElgKC0xpc3RNb2R1bGVzEiMubW9kcmFjay5ob3N0LnYxLkxpc3RNb2R1bGVzUmVxdWVzdBokLm1vZHJhY2suaG9zdC52MS5MaXN0TW9kdWxlc1Jlc3BvbnNlElIKCUdldE1vZHVsZRIhLm1vZHJhY2suaG9zdC52MS5HZXRNb2R1bGVSZXF1ZXN0GiIubW9kcmFjay5ob3N0LnYxLkdldE1vZHVsZVJlc3BvbnNlEkMKBENhbGwSHC5tb2RyYWNrLmhvc3QudjEuQ2FsbFJlcXVlc3QaHS5tb2RyYWNrLmhvc3QudjEuQ2FsbFJlc3BvbnNlElcKCkNhbGxTdHJlYW0SIi5tb2RyYWNrLmhvc3QudjEuQ2FsbFN0cmVhbVJlcXVlc3QaIy5tb2RyYWNrLmhvc3QudjEuQ2FsbFN0cmVhbVJlc3BvbnNlMAESUgoJQ2FsbEJhdGNoEiEubW9kcmFjay5ob3N0LnYxLkNhbGxCYXRjaFJlcXVlc3QaIi5tb2RyYWNrLmhvc3QudjEuQ2FsbEJhdGNoUmVzcG9uc2USSAoFV2F0Y2gSHS5tb2RyYWNrLmhvc3QudjEuV2F0Y2hSZXF1ZXN0Gh4ubW9kcmFjay5ob3N0LnYxLldhdGNoUmVzcG9uc2UwAWIGcHJvdG8z",
+  [wkt.file_google_protobuf_timestamp, modrack_error_v1_error.file_modrack_error_v1_error, modrack_provider_v1_registry.file_modrack_provider_v1_registry, modrack_types_v1_types.file_modrack_types_v1_types],
 );
 
 /** State of a session that provides a module. */
@@ -198,6 +199,111 @@ export type CallInfo = pb.Message<"modrack.host.v1.CallInfo"> & {
 /** Describes the message `modrack.host.v1.CallInfo`; `create(CallInfoSchema)` makes one. */
 export const CallInfoSchema: codegen.GenMessage<CallInfo> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 8);
 
+/** One call of a module whose output is a stream. */
+export type CallStreamRequest = pb.Message<"modrack.host.v1.CallStreamRequest"> & {
+  /** The call. Items come in the form of its input. */
+  call?: CallRequest | undefined;
+};
+
+/** Describes the message `modrack.host.v1.CallStreamRequest`; `create(CallStreamRequestSchema)` makes one. */
+export const CallStreamRequestSchema: codegen.GenMessage<CallStreamRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 9);
+
+/** One message of a stream. */
+export type CallStreamResponse = pb.Message<"modrack.host.v1.CallStreamResponse"> & {
+  /** Exactly one is set. */
+  event:
+    | {
+        /** The first message: what was called, with the duration until then. */
+        value: CallInfo;
+        case: "info";
+      }
+    | {
+        /** Canonical MessagePack of the declared output type. */
+        value: Uint8Array;
+        case: "itemData";
+      }
+    | {
+        /** JSON of the declared output type. */
+        value: string;
+        case: "itemJson";
+      }
+    | { case: undefined; value?: undefined };
+};
+
+/** Describes the message `modrack.host.v1.CallStreamResponse`; `create(CallStreamResponseSchema)` makes one. */
+export const CallStreamResponseSchema: codegen.GenMessage<CallStreamResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 10);
+
+/** Several calls of one module. */
+export type CallBatchRequest = pb.Message<"modrack.host.v1.CallBatchRequest"> & {
+  /** Qualified name, `namespace.Name`. */
+  module: string;
+  /** The inputs; at least one, at most 10 000. */
+  inputs: BatchInput[];
+  /** As in `CallRequest`. */
+  schemaFingerprint: string;
+};
+
+/** Describes the message `modrack.host.v1.CallBatchRequest`; `create(CallBatchRequestSchema)` makes one. */
+export const CallBatchRequestSchema: codegen.GenMessage<CallBatchRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 11);
+
+/** One input of a batch. */
+export type BatchInput = pb.Message<"modrack.host.v1.BatchInput"> & {
+  /** Exactly one is set. The output comes in the same form. */
+  input:
+    | {
+        /** MessagePack of the declared input type; need not be canonical. */
+        value: Uint8Array;
+        case: "inputData";
+      }
+    | {
+        /** JSON of the declared input type. */
+        value: string;
+        case: "inputJson";
+      }
+    | { case: undefined; value?: undefined };
+  /** Equal for calls that must have one effect. */
+  idempotencyKey: string;
+};
+
+/** Describes the message `modrack.host.v1.BatchInput`; `create(BatchInputSchema)` makes one. */
+export const BatchInputSchema: codegen.GenMessage<BatchInput> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 12);
+
+/** The answers of a batch. */
+export type CallBatchResponse = pb.Message<"modrack.host.v1.CallBatchResponse"> & {
+  /** One per input, in the order of the inputs. */
+  outputs: BatchOutput[];
+  /** What happened to the batch; `session_id`, `plane` and `attempts` are those of its last part, where the host divided it. */
+  info?: CallInfo | undefined;
+};
+
+/** Describes the message `modrack.host.v1.CallBatchResponse`; `create(CallBatchResponseSchema)` makes one. */
+export const CallBatchResponseSchema: codegen.GenMessage<CallBatchResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 13);
+
+/** What became of one input of a batch. */
+export type BatchOutput = pb.Message<"modrack.host.v1.BatchOutput"> & {
+  /** Exactly one is set. */
+  result:
+    | {
+        /** Canonical MessagePack of the declared output type. */
+        value: Uint8Array;
+        case: "outputData";
+      }
+    | {
+        /** JSON of the declared output type. */
+        value: string;
+        case: "outputJson";
+      }
+    | {
+        /** Why this input has no output. */
+        value: modrack_error_v1_error.Error;
+        case: "error";
+      }
+    | { case: undefined; value?: undefined };
+};
+
+/** Describes the message `modrack.host.v1.BatchOutput`; `create(BatchOutputSchema)` makes one. */
+export const BatchOutputSchema: codegen.GenMessage<BatchOutput> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 14);
+
 /** Which changes to tell. */
 export type WatchRequest = pb.Message<"modrack.host.v1.WatchRequest"> & {
   /** As in `ListModulesRequest`. */
@@ -205,7 +311,7 @@ export type WatchRequest = pb.Message<"modrack.host.v1.WatchRequest"> & {
 };
 
 /** Describes the message `modrack.host.v1.WatchRequest`; `create(WatchRequestSchema)` makes one. */
-export const WatchRequestSchema: codegen.GenMessage<WatchRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 9);
+export const WatchRequestSchema: codegen.GenMessage<WatchRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 15);
 
 /** One change. */
 export type WatchResponse = pb.Message<"modrack.host.v1.WatchResponse"> & {
@@ -235,7 +341,7 @@ export type WatchResponse = pb.Message<"modrack.host.v1.WatchResponse"> & {
 };
 
 /** Describes the message `modrack.host.v1.WatchResponse`; `create(WatchResponseSchema)` makes one. */
-export const WatchResponseSchema: codegen.GenMessage<WatchResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 10);
+export const WatchResponseSchema: codegen.GenMessage<WatchResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 16);
 
 /** A module that was not there before. */
 export type ModuleAdded = pb.Message<"modrack.host.v1.ModuleAdded"> & {
@@ -244,7 +350,7 @@ export type ModuleAdded = pb.Message<"modrack.host.v1.ModuleAdded"> & {
 };
 
 /** Describes the message `modrack.host.v1.ModuleAdded`; `create(ModuleAddedSchema)` makes one. */
-export const ModuleAddedSchema: codegen.GenMessage<ModuleAdded> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 11);
+export const ModuleAddedSchema: codegen.GenMessage<ModuleAdded> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 17);
 
 /** A module that is there still. */
 export type ModuleChanged = pb.Message<"modrack.host.v1.ModuleChanged"> & {
@@ -253,7 +359,7 @@ export type ModuleChanged = pb.Message<"modrack.host.v1.ModuleChanged"> & {
 };
 
 /** Describes the message `modrack.host.v1.ModuleChanged`; `create(ModuleChangedSchema)` makes one. */
-export const ModuleChangedSchema: codegen.GenMessage<ModuleChanged> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 12);
+export const ModuleChangedSchema: codegen.GenMessage<ModuleChanged> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 18);
 
 /** A module that is there no more. */
 export type ModuleRemoved = pb.Message<"modrack.host.v1.ModuleRemoved"> & {
@@ -264,7 +370,7 @@ export type ModuleRemoved = pb.Message<"modrack.host.v1.ModuleRemoved"> & {
 };
 
 /** Describes the message `modrack.host.v1.ModuleRemoved`; `create(ModuleRemovedSchema)` makes one. */
-export const ModuleRemovedSchema: codegen.GenMessage<ModuleRemoved> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 13);
+export const ModuleRemovedSchema: codegen.GenMessage<ModuleRemoved> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 19);
 
 /** The present state is told. */
 export type WatchSynced = pb.Message<"modrack.host.v1.WatchSynced"> & {
@@ -273,7 +379,7 @@ export type WatchSynced = pb.Message<"modrack.host.v1.WatchSynced"> & {
 };
 
 /** Describes the message `modrack.host.v1.WatchSynced`; `create(WatchSyncedSchema)` makes one. */
-export const WatchSyncedSchema: codegen.GenMessage<WatchSynced> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 14);
+export const WatchSyncedSchema: codegen.GenMessage<WatchSynced> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_host, 20);
 
 /** Served by: the host. */
 export const Host: codegen.GenService<{
@@ -294,6 +400,21 @@ export const Host: codegen.GenService<{
     methodKind: "unary";
     input: typeof CallRequestSchema;
     output: typeof CallResponseSchema;
+  };
+  /**
+   * Called by a client: runs one module whose output is a stream. The first message holds `info`, each later one an item; a failure,
+   * also in the middle, is the gRPC status. The host reads on from the module only as the client reads.
+   */
+  callStream: {
+    methodKind: "server_streaming";
+    input: typeof CallStreamRequestSchema;
+    output: typeof CallStreamResponseSchema;
+  };
+  /** Called by a client: runs one module on several inputs under one deadline; each succeeds or fails by itself. */
+  callBatch: {
+    methodKind: "unary";
+    input: typeof CallBatchRequestSchema;
+    output: typeof CallBatchResponseSchema;
   };
   /** Called by a client: what changes in the registry, beginning with the present state. Ends with the host. */
   watch: {
@@ -317,6 +438,14 @@ export const HostDefinition = {
     requestStream: false,
     responseStream: false,
   }),
+  callStream: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/CallStream", CallStreamRequestSchema, CallStreamResponseSchema, {
+    requestStream: false,
+    responseStream: true,
+  }),
+  callBatch: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/CallBatch", CallBatchRequestSchema, CallBatchResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
   watch: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/Watch", WatchRequestSchema, WatchResponseSchema, {
     requestStream: false,
     responseStream: true,
@@ -331,6 +460,13 @@ export type HostHandlers = {
   getModule: grpc.handleUnaryCall<GetModuleRequest, pb.MessageInitShape<typeof GetModuleResponseSchema>>;
   /** Called by a client: runs one module and waits for its output. The gRPC deadline is honoured; without one, the host's default applies. */
   call: grpc.handleUnaryCall<CallRequest, pb.MessageInitShape<typeof CallResponseSchema>>;
+  /**
+   * Called by a client: runs one module whose output is a stream. The first message holds `info`, each later one an item; a failure,
+   * also in the middle, is the gRPC status. The host reads on from the module only as the client reads.
+   */
+  callStream: grpc.handleServerStreamingCall<CallStreamRequest, pb.MessageInitShape<typeof CallStreamResponseSchema>>;
+  /** Called by a client: runs one module on several inputs under one deadline; each succeeds or fails by itself. */
+  callBatch: grpc.handleUnaryCall<CallBatchRequest, pb.MessageInitShape<typeof CallBatchResponseSchema>>;
   /** Called by a client: what changes in the registry, beginning with the present state. Ends with the host. */
   watch: grpc.handleServerStreamingCall<WatchRequest, pb.MessageInitShape<typeof WatchResponseSchema>>;
 };
@@ -350,6 +486,19 @@ export class HostClient extends grpc.Client {
   /** Called by a client: runs one module and waits for its output. The gRPC deadline is honoured; without one, the host's default applies. */
   call(request: pb.MessageInitShape<typeof CallRequestSchema>, options: rpc.CallOptions = {}): Promise<CallResponse> {
     return rpc.unary(this, HostDefinition.call, request, options);
+  }
+
+  /**
+   * Called by a client: runs one module whose output is a stream. The first message holds `info`, each later one an item; a failure,
+   * also in the middle, is the gRPC status. The host reads on from the module only as the client reads.
+   */
+  callStream(request: pb.MessageInitShape<typeof CallStreamRequestSchema>, options: rpc.CallOptions = {}): grpc.ClientReadableStream<CallStreamResponse> {
+    return rpc.serverStream(this, HostDefinition.callStream, request, options);
+  }
+
+  /** Called by a client: runs one module on several inputs under one deadline; each succeeds or fails by itself. */
+  callBatch(request: pb.MessageInitShape<typeof CallBatchRequestSchema>, options: rpc.CallOptions = {}): Promise<CallBatchResponse> {
+    return rpc.unary(this, HostDefinition.callBatch, request, options);
   }
 
   /** Called by a client: what changes in the registry, beginning with the present state. Ends with the host. */

@@ -73,9 +73,9 @@ export type ExecutionMetrics = pb.Message<"modrack.provider.v1.ExecutionMetrics"
 /** Describes the message `modrack.provider.v1.ExecutionMetrics`; `create(ExecutionMetricsSchema)` makes one. */
 export const ExecutionMetricsSchema: codegen.GenMessage<ExecutionMetrics> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_execution, 2);
 
-/** Several calls of one module. */
+/** Several calls of one module, with one deadline. */
 export type ExecuteBatchRequest = pb.Message<"modrack.provider.v1.ExecuteBatchRequest"> & {
-  /** The calls, all with the same `module_name`. */
+  /** The calls, all with the same `module_name`, `execution_id` and `timeout_ms`; at least one. */
   requests: ExecuteRequest[];
 };
 

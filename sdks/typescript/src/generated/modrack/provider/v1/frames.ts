@@ -18,7 +18,7 @@ import * as modrack_provider_v1_execution from "./execution.js";
 
 /** Describes the file `modrack/provider/v1/frames.proto`. */
 export const file_modrack_provider_v1_frames: codegen.GenFile = /*@__PURE__*/ codegen.fileDesc(
-  "CiBtb2RyYWNrL3Byb3ZpZGVyL3YxL2ZyYW1lcy5wcm90bxITbW9kcmFjay5wcm92aWRlci52MSJDCg1BdHRhY2hSZXF1ZXN0EjIKBmZyYW1lcxgBIAMoCzIiLm1vZHJhY2sucHJvdmlkZXIudjEuUHJvdmlkZXJGcmFtZSJACg5BdHRhY2hSZXNwb25zZRIuCgZmcmFtZXMYASADKAsyHi5tb2RyYWNrLnByb3ZpZGVyLnYxLkhvc3RGcmFtZSLmAgoNUHJvdmlkZXJGcmFtZRIPCgdjYWxsX2lkGAEgASgEEisKBWhlbGxvGAIgASgLMhoubW9kcmFjay5wcm92aWRlci52MS5IZWxsb0gAEjYKBnJlc3VsdBgDIAEoCzIkLm1vZHJhY2sucHJvdmlkZXIudjEuRXhlY3V0ZVJlc3BvbnNlSAASKQoEaXRlbRgEIAEoCzIZLm1vZHJhY2sucHJvdmlkZXIudjEuSXRlbUgAEigKBWVycm9yGAUgASgLMhcubW9kcmFjay5lcnJvci52MS5FcnJvckgAEikKBHBpbmcYBiABKAsyGS5tb2RyYWNrLnByb3ZpZGVyLnYxLlBpbmdIABIpCgRwb25nGAcgASgLMhkubW9kcmFjay5wcm92aWRlci52MS5Qb25nSAASKwoFZHJhaW4YCCABKAsyGi5tb2RyYWNrLnByb3ZpZGVyLnYxLkRyYWluSABCBwoFZnJhbWUimQMKCUhvc3RGcmFtZRIPCgdjYWxsX2lkGAEgASgEEi8KB3dlbGNvbWUYAiABKAsyHC5tb2RyYWNrLnByb3ZpZGVyLnYxLldlbGNvbWVIABI2CgdleGVjdXRlGAMgASgLMiMubW9kcmFjay5wcm92aWRlci52MS5FeGVjdXRlUmVxdWVzdEgAEi0KBmNhbmNlbBgEIAEoCzIbLm1vZHJhY2sucHJvdmlkZXIudjEuQ2FuY2VsSAASLQoGY3JlZGl0GAUgASgLMhsubW9kcmFjay5wcm92aWRlci52MS5DcmVkaXRIABIpCgRwaW5nGAYgASgLMhkubW9kcmFjay5wcm92aWRlci52MS5QaW5nSAASKQoEcG9uZxgHIAEoCzIZLm1vZHJhY2sucHJvdmlkZXIudjEuUG9uZ0gAEisKBWRyYWluGAggASgLMhoubW9kcmFjay5wcm92aWRlci52MS5EcmFpbkgAEigKBWVycm9yGAkgASgLMhcubW9kcmFjay5lcnJvci52MS5FcnJvckgAQgcKBWZyYW1lIh4KBUhlbGxvEhUKDXNlc3Npb25fdG9rZW4YASABKAkiHQoHV2VsY29tZRISCgpzZXNzaW9uX2lkGAEgASgJIhQKBEl0ZW0SDAoEZGF0YRgBIAEoDCI7CgZDYW5jZWwSMQoGcmVhc29uGAEgASgOMiEubW9kcmFjay5wcm92aWRlci52MS5DYW5jZWxSZWFzb24iFwoGQ3JlZGl0Eg0KBWl0ZW1zGAEgASgNIhYKBFBpbmcSDgoGbnVtYmVyGAEgASgEIhYKBFBvbmcSDgoGbnVtYmVyGAEgASgEIhkKBURyYWluEhAKCGdyYWNlX21zGAEgASgNKn8KDENhbmNlbFJlYXNvbhIdChlDQU5DRUxfUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoUQ0FOQ0VMX1JFQVNPTl9DQUxMRVIQARIaChZDQU5DRUxfUkVBU09OX0RFQURMSU5FEAISGgoWQ0FOQ0VMX1JFQVNPTl9TSFVURE9XThADYgZwcm90bzM",
+  "CiBtb2RyYWNrL3Byb3ZpZGVyL3YxL2ZyYW1lcy5wcm90bxITbW9kcmFjay5wcm92aWRlci52MSJDCg1BdHRhY2hSZXF1ZXN0EjIKBmZyYW1lcxgBIAMoCzIiLm1vZHJhY2sucHJvdmlkZXIudjEuUHJvdmlkZXJGcmFtZSJACg5BdHRhY2hSZXNwb25zZRIuCgZmcmFtZXMYASADKAsyHi5tb2RyYWNrLnByb3ZpZGVyLnYxLkhvc3RGcmFtZSLYAwoNUHJvdmlkZXJGcmFtZRIPCgdjYWxsX2lkGAEgASgEEisKBWhlbGxvGAIgASgLMhoubW9kcmFjay5wcm92aWRlci52MS5IZWxsb0gAEjYKBnJlc3VsdBgDIAEoCzIkLm1vZHJhY2sucHJvdmlkZXIudjEuRXhlY3V0ZVJlc3BvbnNlSAASKQoEaXRlbRgEIAEoCzIZLm1vZHJhY2sucHJvdmlkZXIudjEuSXRlbUgAEigKBWVycm9yGAUgASgLMhcubW9kcmFjay5lcnJvci52MS5FcnJvckgAEikKBHBpbmcYBiABKAsyGS5tb2RyYWNrLnByb3ZpZGVyLnYxLlBpbmdIABIpCgRwb25nGAcgASgLMhkubW9kcmFjay5wcm92aWRlci52MS5Qb25nSAASKwoFZHJhaW4YCCABKAsyGi5tb2RyYWNrLnByb3ZpZGVyLnYxLkRyYWluSAASQQoMYmF0Y2hfcmVzdWx0GAkgASgLMikubW9kcmFjay5wcm92aWRlci52MS5FeGVjdXRlQmF0Y2hSZXNwb25zZUgAEi0KA2VuZBgKIAEoCzIeLm1vZHJhY2sucHJvdmlkZXIudjEuU3RyZWFtRW5kSABCBwoFZnJhbWUimAQKCUhvc3RGcmFtZRIPCgdjYWxsX2lkGAEgASgEEi8KB3dlbGNvbWUYAiABKAsyHC5tb2RyYWNrLnByb3ZpZGVyLnYxLldlbGNvbWVIABI2CgdleGVjdXRlGAMgASgLMiMubW9kcmFjay5wcm92aWRlci52MS5FeGVjdXRlUmVxdWVzdEgAEi0KBmNhbmNlbBgEIAEoCzIbLm1vZHJhY2sucHJvdmlkZXIudjEuQ2FuY2VsSAASLQoGY3JlZGl0GAUgASgLMhsubW9kcmFjay5wcm92aWRlci52MS5DcmVkaXRIABIpCgRwaW5nGAYgASgLMhkubW9kcmFjay5wcm92aWRlci52MS5QaW5nSAASKQoEcG9uZxgHIAEoCzIZLm1vZHJhY2sucHJvdmlkZXIudjEuUG9uZ0gAEisKBWRyYWluGAggASgLMhoubW9kcmFjay5wcm92aWRlci52MS5EcmFpbkgAEigKBWVycm9yGAkgASgLMhcubW9kcmFjay5lcnJvci52MS5FcnJvckgAEjoKDmV4ZWN1dGVfc3RyZWFtGAogASgLMiAubW9kcmFjay5wcm92aWRlci52MS5TdHJlYW1TdGFydEgAEkEKDWV4ZWN1dGVfYmF0Y2gYCyABKAsyKC5tb2RyYWNrLnByb3ZpZGVyLnYxLkV4ZWN1dGVCYXRjaFJlcXVlc3RIAEIHCgVmcmFtZSJTCgtTdHJlYW1TdGFydBI0CgdyZXF1ZXN0GAEgASgLMiMubW9kcmFjay5wcm92aWRlci52MS5FeGVjdXRlUmVxdWVzdBIOCgZjcmVkaXQYAiABKA0iQwoJU3RyZWFtRW5kEjYKB21ldHJpY3MYASABKAsyJS5tb2RyYWNrLnByb3ZpZGVyLnYxLkV4ZWN1dGlvbk1ldHJpY3MiHgoFSGVsbG8SFQoNc2Vzc2lvbl90b2tlbhgBIAEoCSIdCgdXZWxjb21lEhIKCnNlc3Npb25faWQYASABKAkiFAoESXRlbRIMCgRkYXRhGAEgASgMIjsKBkNhbmNlbBIxCgZyZWFzb24YASABKA4yIS5tb2RyYWNrLnByb3ZpZGVyLnYxLkNhbmNlbFJlYXNvbiIXCgZDcmVkaXQSDQoFaXRlbXMYASABKA0iFgoEUGluZxIOCgZudW1iZXIYASABKAQiFgoEUG9uZxIOCgZudW1iZXIYASABKAQiGQoFRHJhaW4SEAoIZ3JhY2VfbXMYASABKA0qfwoMQ2FuY2VsUmVhc29uEh0KGUNBTkNFTF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRDQU5DRUxfUkVBU09OX0NBTExFUhABEhoKFkNBTkNFTF9SRUFTT05fREVBRExJTkUQAhIaChZDQU5DRUxfUkVBU09OX1NIVVRET1dOEANiBnByb3RvMw",
   [modrack_error_v1_error.file_modrack_error_v1_error, modrack_provider_v1_execution.file_modrack_provider_v1_execution],
 );
 
@@ -57,7 +57,7 @@ export const AttachResponseSchema: codegen.GenMessage<AttachResponse> = /*@__PUR
 
 /** One frame from the provider. */
 export type ProviderFrame = pb.Message<"modrack.provider.v1.ProviderFrame"> & {
-  /** The call that `result`, `item`, `error` belong to; chosen by the host, unique on the connection. 0 for the others. */
+  /** The call that `result`, `batch_result`, `item`, `end`, `error` belong to; chosen by the host, unique on the connection. 0 for the others. */
   callId: bigint;
   /** Exactly one is set. */
   frame:
@@ -77,7 +77,7 @@ export type ProviderFrame = pb.Message<"modrack.provider.v1.ProviderFrame"> & {
         case: "item";
       }
     | {
-        /** With a `call_id`: ends a stream with a failure. With `call_id` 0: a failure of the connection, which the sender closes next. */
+        /** With a `call_id`: ends a call, stream or batch with a failure. With `call_id` 0: a failure of the connection, which the sender closes next. */
         value: modrack_error_v1_error.Error;
         case: "error";
       }
@@ -96,6 +96,16 @@ export type ProviderFrame = pb.Message<"modrack.provider.v1.ProviderFrame"> & {
         value: Drain;
         case: "drain";
       }
+    | {
+        /** Ends a batch: one answer per request, in their order. */
+        value: modrack_provider_v1_execution.ExecuteBatchResponse;
+        case: "batchResult";
+      }
+    | {
+        /** Ends a stream well, behind its last item. Costs no credit. */
+        value: StreamEnd;
+        case: "end";
+      }
     | { case: undefined; value?: undefined };
 };
 
@@ -104,7 +114,7 @@ export const ProviderFrameSchema: codegen.GenMessage<ProviderFrame> = /*@__PURE_
 
 /** One frame from the host. */
 export type HostFrame = pb.Message<"modrack.provider.v1.HostFrame"> & {
-  /** The call that `execute`, `cancel`, `credit` belong to. 0 for the others. */
+  /** The call that `execute`, `execute_stream`, `execute_batch`, `cancel`, `credit` belong to. 0 for the others. */
   callId: bigint;
   /** Exactly one is set. */
   frame:
@@ -124,7 +134,7 @@ export type HostFrame = pb.Message<"modrack.provider.v1.HostFrame"> & {
         case: "cancel";
       }
     | {
-        /** Permits more items of a stream. */
+        /** Permits more items of a stream, on top of what was permitted before. */
         value: Credit;
         case: "credit";
       }
@@ -148,11 +158,41 @@ export type HostFrame = pb.Message<"modrack.provider.v1.HostFrame"> & {
         value: modrack_error_v1_error.Error;
         case: "error";
       }
+    | {
+        /** Starts a call whose output is a stream; only to modules with the capability `stream`. */
+        value: StreamStart;
+        case: "executeStream";
+      }
+    | {
+        /** Starts several calls of one module, answered together; only to modules with the capability `batch`. */
+        value: modrack_provider_v1_execution.ExecuteBatchRequest;
+        case: "executeBatch";
+      }
     | { case: undefined; value?: undefined };
 };
 
 /** Describes the message `modrack.provider.v1.HostFrame`; `create(HostFrameSchema)` makes one. */
 export const HostFrameSchema: codegen.GenMessage<HostFrame> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 3);
+
+/** Starts a stream. */
+export type StreamStart = pb.Message<"modrack.provider.v1.StreamStart"> & {
+  /** The call. */
+  request?: modrack_provider_v1_execution.ExecuteRequest | undefined;
+  /** How many items may be sent before the first `credit`; at least 1. */
+  credit: number;
+};
+
+/** Describes the message `modrack.provider.v1.StreamStart`; `create(StreamStartSchema)` makes one. */
+export const StreamStartSchema: codegen.GenMessage<StreamStart> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 4);
+
+/** A stream is complete. */
+export type StreamEnd = pb.Message<"modrack.provider.v1.StreamEnd"> & {
+  /** What the provider measured; optional. */
+  metrics?: modrack_provider_v1_execution.ExecutionMetrics | undefined;
+};
+
+/** Describes the message `modrack.provider.v1.StreamEnd`; `create(StreamEndSchema)` makes one. */
+export const StreamEndSchema: codegen.GenMessage<StreamEnd> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 5);
 
 /** Proves which session a connection belongs to. */
 export type Hello = pb.Message<"modrack.provider.v1.Hello"> & {
@@ -161,7 +201,7 @@ export type Hello = pb.Message<"modrack.provider.v1.Hello"> & {
 };
 
 /** Describes the message `modrack.provider.v1.Hello`; `create(HelloSchema)` makes one. */
-export const HelloSchema: codegen.GenMessage<Hello> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 4);
+export const HelloSchema: codegen.GenMessage<Hello> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 6);
 
 /** The connection is accepted. */
 export type Welcome = pb.Message<"modrack.provider.v1.Welcome"> & {
@@ -170,7 +210,7 @@ export type Welcome = pb.Message<"modrack.provider.v1.Welcome"> & {
 };
 
 /** Describes the message `modrack.provider.v1.Welcome`; `create(WelcomeSchema)` makes one. */
-export const WelcomeSchema: codegen.GenMessage<Welcome> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 5);
+export const WelcomeSchema: codegen.GenMessage<Welcome> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 7);
 
 /** One item of a stream. */
 export type Item = pb.Message<"modrack.provider.v1.Item"> & {
@@ -179,7 +219,7 @@ export type Item = pb.Message<"modrack.provider.v1.Item"> & {
 };
 
 /** Describes the message `modrack.provider.v1.Item`; `create(ItemSchema)` makes one. */
-export const ItemSchema: codegen.GenMessage<Item> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 6);
+export const ItemSchema: codegen.GenMessage<Item> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 8);
 
 /** Stop a call. */
 export type Cancel = pb.Message<"modrack.provider.v1.Cancel"> & {
@@ -188,7 +228,7 @@ export type Cancel = pb.Message<"modrack.provider.v1.Cancel"> & {
 };
 
 /** Describes the message `modrack.provider.v1.Cancel`; `create(CancelSchema)` makes one. */
-export const CancelSchema: codegen.GenMessage<Cancel> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 7);
+export const CancelSchema: codegen.GenMessage<Cancel> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 9);
 
 /** Permission to send items. */
 export type Credit = pb.Message<"modrack.provider.v1.Credit"> & {
@@ -197,7 +237,7 @@ export type Credit = pb.Message<"modrack.provider.v1.Credit"> & {
 };
 
 /** Describes the message `modrack.provider.v1.Credit`; `create(CreditSchema)` makes one. */
-export const CreditSchema: codegen.GenMessage<Credit> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 8);
+export const CreditSchema: codegen.GenMessage<Credit> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 10);
 
 /** Are you there? */
 export type Ping = pb.Message<"modrack.provider.v1.Ping"> & {
@@ -206,7 +246,7 @@ export type Ping = pb.Message<"modrack.provider.v1.Ping"> & {
 };
 
 /** Describes the message `modrack.provider.v1.Ping`; `create(PingSchema)` makes one. */
-export const PingSchema: codegen.GenMessage<Ping> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 9);
+export const PingSchema: codegen.GenMessage<Ping> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 11);
 
 /** Yes. */
 export type Pong = pb.Message<"modrack.provider.v1.Pong"> & {
@@ -215,7 +255,7 @@ export type Pong = pb.Message<"modrack.provider.v1.Pong"> & {
 };
 
 /** Describes the message `modrack.provider.v1.Pong`; `create(PongSchema)` makes one. */
-export const PongSchema: codegen.GenMessage<Pong> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 10);
+export const PongSchema: codegen.GenMessage<Pong> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 12);
 
 /** No new calls on this connection. */
 export type Drain = pb.Message<"modrack.provider.v1.Drain"> & {
@@ -224,4 +264,4 @@ export type Drain = pb.Message<"modrack.provider.v1.Drain"> & {
 };
 
 /** Describes the message `modrack.provider.v1.Drain`; `create(DrainSchema)` makes one. */
-export const DrainSchema: codegen.GenMessage<Drain> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 11);
+export const DrainSchema: codegen.GenMessage<Drain> = /*@__PURE__*/ codegen.messageDesc(file_modrack_provider_v1_frames, 13);
