@@ -155,7 +155,7 @@ impl Host for FakeHost {
     }
 
     type WatchStream = Pin<Box<ReceiverStream<Result<WatchResponse, Status>>>>;
-    type CallStreamStream = futures::stream::Empty<Result<crate::generated::host::v1::CallStreamResponse, Status>>;
+    type CallStreamStream = tokio_stream::Empty<Result<crate::generated::host::v1::CallStreamResponse, Status>>;
 
     async fn call_stream(
         &self,
