@@ -26,9 +26,7 @@ pub(crate) fn run(file: Option<PathBuf>, flags: ServeFlags, output: &Output) -> 
         given.into_iter().fold(Sources::of_process(file), |sources, (flag, key, value)| sources.flag(flag, key, value));
     let config = Config::load(&sources)?.config;
     start_log(&config.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
+    let runtime = host::runtime()
         .map_err(|error| Failure::local(codes::SERVE_FAILED, format!("the runtime cannot start: {error}")))?;
     runtime.block_on(serve(config, output))
 }
@@ -37,12 +35,12 @@ async fn serve(config: Config, output: &Output) -> Result<(), Failures> {
     // Before the host is ready, so that no signal is lost.
     let signals = Signals::new()
         .map_err(|error| Failure::local(codes::SERVE_FAILED, format!("signals cannot be received: {error}")))?;
-    let (ready, addresses) = oneshot::channel();
+    let (ready, running) = oneshot::channel();
     let host = host::serve(config, signals.first(), ready);
     let announce = async {
-        // Without addresses the host ended before it was ready; its own end says why.
-        if let Ok(addresses) = addresses.await {
-            output.announce(&ready_text(&addresses, output.json));
+        // Without them the host ended before it was ready; its own end says why.
+        if let Ok(running) = running.await {
+            output.announce(&ready_text(&running.addresses, output.json));
         }
     };
     let (served, ()) = tokio::join!(host, announce);

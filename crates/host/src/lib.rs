@@ -13,9 +13,11 @@ pub mod config;
 mod credentials;
 mod link;
 mod listen;
+mod runtime;
 mod serve;
 mod surface;
 mod watch;
 
 pub use config::Config;
-pub use serve::{Addresses, ServeError, serve};
+pub use runtime::runtime;
+pub use serve::{Addresses, Running, ServeError, serve};

@@ -41,6 +41,17 @@ pub struct Addresses {
     pub link: Option<PathBuf>,
 }
 
+/// A host that accepts connections, as the process that started it sees it.
+#[derive(Clone)]
+pub struct Running {
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// What is registered.
+    pub registry: registry::Handle,
+    /// Calls modules without a connection.
+    pub executor: executor::Handle,
+}
+
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listen = self.listen.map(|address| format!("http://{address}"));
@@ -83,15 +94,15 @@ pub enum ServeError {
     Reflection(#[source] tonic_reflection::server::Error),
 }
 
-/// Runs the host until `shutdown`; then drains within `timeouts.drain_ms` and a few seconds. Sends where it listens once it
-/// accepts connections.
+/// Runs the host until `shutdown`; then drains within `timeouts.drain_ms` and a few seconds. Tells `ready` once it accepts
+/// connections.
 ///
 /// # Errors
 /// When it cannot start; nothing is left behind then.
 pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
-    ready: oneshot::Sender<Addresses>,
+    ready: oneshot::Sender<Running>,
 ) -> Result<(), ServeError> {
     config.create_data_dir().map_err(|source| ServeError::DataDirectory { path: config.data_dir.clone(), source })?;
     let config = Arc::new(config);
@@ -104,6 +115,7 @@ pub async fn serve(
     let (executor_service, executor, executor_events) =
         executor::Service::new(executor_options(&config), registry.clone());
     let admission = Admission { registry: registry.clone(), executor: executor.clone() };
+    let running = Running { addresses: addresses.clone(), registry: registry.clone(), executor: executor.clone() };
 
     // One token per step of the shutdown.
     let (accepting, watching, routing, registering) =
@@ -136,7 +148,7 @@ pub async fn serve(
     }
     tracing::info!("serving on {addresses}");
     // Who started the host may not care where it listens.
-    let _uninterested = ready.send(addresses).is_err();
+    let _uninterested = ready.send(running).is_err();
 
     let failed = tokio::select! {
         () = shutdown => None,
