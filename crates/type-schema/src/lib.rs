@@ -41,6 +41,7 @@ mod encode;
 mod error;
 mod json;
 mod json_schema;
+mod lock;
 mod parse;
 mod path;
 mod plan;
@@ -64,6 +65,7 @@ pub use crate::{
     error::{DecodeError, EncodeError, JsonError},
     json::{from_json, json_to_msgpack, msgpack_to_json, parse_json, parse_json_text, to_json},
     json_schema::json_schema,
+    lock::{LOCK_VERSION, Lock, LockDifference, LockError, LockedCapabilities, LockedExample, LockedModule},
     reader::MAX_VALUE_DEPTH,
     schema::{Schema, Transcoder},
     signature::{Signature, fingerprint},
