@@ -299,7 +299,7 @@ class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
                         input=spec.input,
                         output=spec.output,
                         revision=self.revision,
-                        schema_fingerprint=fingerprint(*types) + str(self.revision),
+                        schema_fingerprint=fingerprint(*types) + "+" * (self.revision - 1),
                         capabilities=spec.capabilities,
                         endpoints=[
                             host_pb.Endpoint(

@@ -14,6 +14,7 @@ from fake_host import WAIT, FakeHost
 
 from modrack import AsyncClient, Client, CodecError, ModuleError, NotFound, Provider, RateLimited, Unavailable
 from modrack._wire_errors import from_rpc
+from modrack.bindings import TypedModule
 from modrack.errors import DeadlineExceeded, FailedPrecondition
 
 
@@ -21,6 +22,14 @@ from modrack.errors import DeadlineExceeded, FailedPrecondition
 class Pair:
     first: int
     second: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A record whose attributes have names of their own."""
+
+    one: int
+    class_: int | None = None
 
 
 @contextlib.asynccontextmanager
@@ -204,3 +213,31 @@ def test_a_trailer_that_is_garbage_leaves_the_bare_status() -> None:
 
     error = from_rpc(Failure())
     assert (error.category, error.code, error.message) == ("UNSUPPORTED", "client.method.unsupported", "no such method")
+
+
+SWAP = TypedModule[Row](
+    "text.Swap",
+    "{pair: {first: Int, second: Option<Int>}}",
+    "{first: Int, second: Option<Int>}",
+    {"{first: Int, second: Option<Int>}": Row},
+)
+
+
+async def test_a_typed_call_sends_the_types_of_its_caller_and_gives_its_classes() -> None:
+    async with host_with_modules() as host, AsyncClient(host.url) as client:
+        assert await client.call_typed(SWAP, {"pair": Row(one=1, class_=2)}) == Row(one=2, class_=1)
+        assert await client.call_typed(SWAP, {"pair": Row(one=1)}, idempotency_key="k") == Row(one=0, class_=1)
+        assert [call.idempotency_key for call in host.calls] == ["", "k"]
+        assert {call.schema_fingerprint for call in host.calls} == {SWAP.fingerprint}
+        with Client(host.url) as blocking:
+            called = await asyncio.to_thread(blocking.call_typed, SWAP, {"pair": Row(one=3, class_=4)})
+        assert called == Row(one=4, class_=3)
+
+
+async def test_a_typed_call_of_a_module_with_other_types_fails_and_is_not_sent_again() -> None:
+    other = TypedModule[int]("text.Swap", "{pair: Int}", "Int")
+    async with host_with_modules() as host, AsyncClient(host.url) as client:
+        with pytest.raises(FailedPrecondition) as caught:
+            await client.call_typed(other, {"pair": 1})
+        assert caught.value.code == "registry.schema.changed"
+        assert len(host.calls) == 1

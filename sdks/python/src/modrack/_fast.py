@@ -219,6 +219,8 @@ def _encode_record(ctype: RecordType) -> Step:
         for f in sorted(ctype.fields, key=lambda f: f.name)
     ]
     cls = ctype.native.cls if ctype.native else None
+    renamed = ctype.native.attributes if ctype.native else {}
+    attributes = [(name, renamed.get(name, name), inner, optional) for name, inner, optional in plan]
 
     def from_dict(value: Any) -> Any:
         if type(value) is not dict:
@@ -238,8 +240,8 @@ def _encode_record(ctype: RecordType) -> Step:
         if type(value) is not cls:
             raise Bail
         tree: dict[str, Any] = {}
-        for name, inner, optional in plan:
-            field = getattr(value, name)
+        for name, attribute, inner, optional in attributes:
+            field = getattr(value, attribute)
             if field is not None or not optional:
                 tree[name] = inner(field)
         return tree

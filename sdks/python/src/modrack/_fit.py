@@ -98,7 +98,7 @@ def fields_of(ctype: RecordType, value: Any) -> Mapping[Any, Any] | None:
     if native is not None:
         if native.cls is None or not isinstance(value, native.cls):
             return None
-        return {f.name: getattr(value, f.name) for f in ctype.fields}
+        return {f.name: getattr(value, native.attributes.get(f.name, f.name)) for f in ctype.fields}
     if isinstance(value, type):
         return None
     if dataclasses.is_dataclass(value):

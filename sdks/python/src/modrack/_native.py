@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -13,12 +13,14 @@ class Native:
 
     `cls` is the class whose instances carry the fields as attributes; `None` where a plain `dict` does. `make` turns
     decoded fields into the author's object. `omit` names the fields that `make` shall not see when they are absent,
-    because a default stands in; any other absent option is given as `None`.
+    because a default stands in; any other absent option is given as `None`. `attributes` names the attribute of each field
+    that is not called like its field.
     """
 
     cls: type | None
     make: Callable[[dict[str, Any]], Any]
     omit: frozenset[str]
+    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def same(fields: dict[str, Any]) -> dict[str, Any]:

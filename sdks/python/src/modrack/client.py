@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import grpc
 
@@ -21,6 +21,7 @@ from modrack._inputs import input_of
 from modrack._types import CType
 from modrack._wire_errors import from_rpc
 from modrack._wire_types import from_schema
+from modrack.bindings import TypedModule
 from modrack.codec import Codec
 from modrack.errors import DeadlineExceeded, ModrackError
 
@@ -28,6 +29,8 @@ DEFAULT_TIMEOUT = 30.0
 """Seconds that a wait takes at most where the caller says nothing."""
 
 SCHEMA_CHANGED = "registry.schema.changed"
+
+Output = TypeVar("Output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,23 @@ class Client:
                 raise
         return self._call(name, self._fetch(name), value, timeout, idempotency_key)
 
+    def call_typed(
+        self,
+        module: TypedModule[Output],
+        input: Any,
+        /,
+        *,
+        timeout: float | None = None,
+        idempotency_key: str = "",
+    ) -> Output:
+        """The output of a module whose types the caller was written for, as generated bindings are.
+
+        The host is not asked for the types. Raises `FailedPrecondition` with `registry.schema.changed` when the module has
+        others now: the caller must be written, or generated, anew.
+        """
+        known = _Known(module.fingerprint, module.input, module.output)
+        return self._call(module.name, known, input, timeout, idempotency_key)
+
     def list_modules(self, pattern: str = "", *, timeout: float | None = None) -> list[ModuleInfo]:
         """The modules whose names match, e.g. `text.*`; all without a pattern. In ascending order of their names."""
         found: list[ModuleInfo] = []
@@ -214,6 +234,19 @@ class AsyncClient:
             if error.code != SCHEMA_CHANGED:
                 raise
         return await self._call(name, await self._fetch(name), value, timeout, idempotency_key)
+
+    async def call_typed(
+        self,
+        module: TypedModule[Output],
+        input: Any,
+        /,
+        *,
+        timeout: float | None = None,
+        idempotency_key: str = "",
+    ) -> Output:
+        """The output of a module whose types the caller was written for; see `Client.call_typed`."""
+        known = _Known(module.fingerprint, module.input, module.output)
+        return await self._call(module.name, known, input, timeout, idempotency_key)
 
     async def list_modules(self, pattern: str = "", *, timeout: float | None = None) -> list[ModuleInfo]:
         """The modules whose names match; see `Client.list_modules`."""
