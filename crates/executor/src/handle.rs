@@ -17,6 +17,7 @@ use crate::connection::attach::{self, AttachIo};
 use crate::connection::driver::Driver;
 use crate::connection::link::{self, LinkBounds, LinkIo};
 use crate::connection::{self, Ended, ProviderDrains};
+use crate::metrics::{Counted, Measured, Metrics};
 use crate::options::Options;
 use crate::service::{End, Request, Targets};
 use crate::target::{Attempt, Target, unavailable};
@@ -96,6 +97,7 @@ pub struct Handle {
     drains: mpsc::UnboundedSender<ProviderDrains>,
     process: u64,
     calls: Arc<AtomicU64>,
+    metrics: Arc<Metrics>,
 }
 
 impl Handle {
@@ -107,7 +109,16 @@ impl Handle {
         drains: mpsc::UnboundedSender<ProviderDrains>,
     ) -> Self {
         let process = getrandom::u64().expect("the operating system gives random numbers");
-        Self { options, registry, targets, requests, drains, process, calls: Arc::new(AtomicU64::new(1)) }
+        Self {
+            options,
+            registry,
+            targets,
+            requests,
+            drains,
+            process,
+            calls: Arc::new(AtomicU64::new(1)),
+            metrics: Arc::default(),
+        }
     }
 
     /// A fresh id for a run or a call: random per process, counted inside it.
@@ -191,10 +202,20 @@ impl Handle {
     /// types before anything was sent, `host.stopping`, or what the module answered. Each carries the execution id.
     pub async fn call(&self, route: &Route, call: Call) -> Result<Reply, Error> {
         let id = call.execution_id;
-        self.run(route, call).await.map_err(|error| error.traced(&id.to_string()))
+        let mut measured = self.metrics.begin(route, &self.registry);
+        let result = self.run(route, call, &mut measured).await;
+        measured.end(&result);
+        result.map_err(|error| error.traced(&id.to_string()))
     }
 
-    async fn run(&self, route: &Route, call: Call) -> Result<Reply, Error> {
+    /// What was counted of the calls of each registered module by plane, in order. Reads each counter that there is; a
+    /// moment's view.
+    #[must_use]
+    pub fn counted(&self) -> Vec<Counted> {
+        self.metrics.counted(&self.registry.routes())
+    }
+
+    async fn run(&self, route: &Route, call: Call, measured: &mut Measured) -> Result<Reply, Error> {
         if self.requests.is_closed() {
             return Err(stopping());
         }
@@ -224,7 +245,8 @@ impl Handle {
         for _ in 0..ROUTES {
             while let Some(target) = self.choose(&route, &tried, call.deadline).await {
                 execute.attempt += 1;
-                match target.attempt(execute.clone(), call.deadline).await? {
+                measured.on(target.plane);
+                match target.attempt(execute.clone(), call.deadline, measured).await? {
                     Attempt::Answered(answer) => return finish(&route, &target, execute.attempt, answer),
                     Attempt::NotSent(error) => {
                         self.report_unreachable(&target, &error);

@@ -12,6 +12,7 @@
 
 mod connection;
 mod handle;
+mod metrics;
 mod options;
 mod service;
 mod target;
@@ -19,5 +20,6 @@ mod target;
 pub use connection::attach::AttachIo;
 pub use connection::link::LinkIo;
 pub use handle::{AdoptedLink, Call, Handle, NotAdopted, Reply};
+pub use metrics::{BUCKETS, Counted};
 pub use options::Options;
 pub use service::{End, Event, Service};

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 
 use crate::connection::{Connection, NotSent, Outcome, deadline_exceeded, lost};
+use crate::metrics::Measured;
 
 /// How calls travel to one session.
 #[derive(Debug)]
@@ -86,9 +87,14 @@ impl Target {
     ///
     /// # Errors
     /// `executor.overloaded` when the queue is full, `executor.deadline.exceeded` when the time ends in it.
-    pub(crate) async fn attempt(&self, mut execute: Execute, deadline: Instant) -> Result<Attempt, Error> {
+    pub(crate) async fn attempt(
+        &self,
+        mut execute: Execute,
+        deadline: Instant,
+        measured: &Measured,
+    ) -> Result<Attempt, Error> {
         let _counted = Counted::enter(&self.load);
-        let _slot = self.slot(deadline).await?;
+        let _slot = self.slot(deadline, measured).await?;
         let now = Instant::now();
         if now >= deadline {
             return Err(deadline_exceeded());
@@ -138,7 +144,7 @@ impl Target {
         let _late = tokio::time::timeout(grace, self.slots.acquire_many(all)).await.is_err();
     }
 
-    async fn slot(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Error> {
+    async fn slot(&self, deadline: Instant, measured: &Measured) -> Result<SemaphorePermit<'_>, Error> {
         if let Ok(permit) = self.slots.try_acquire() {
             return Ok(permit);
         }
@@ -147,6 +153,7 @@ impl Target {
             let message = format!("{} calls wait for this provider already", self.max_queued);
             return Err(Error::of(codes::OVERLOADED, message).retry_after(Duration::from_millis(100)));
         }
+        let _counted = measured.waits();
         match tokio::time::timeout_at(deadline, self.slots.acquire()).await {
             Ok(permit) => Ok(permit.expect("the semaphore of a target is never closed")),
             Err(_) => Err(deadline_exceeded()),

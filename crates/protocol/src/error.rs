@@ -76,6 +76,17 @@ const CATEGORIES: [(Category, &str, pb::Category, tonic::Code, u16); 13] = [
 ];
 
 impl Category {
+    /// All of them, in the order in which they are declared.
+    pub const ALL: [Self; 13] = {
+        let mut all = [Self::Internal; 13];
+        let mut i = 0;
+        while i < all.len() {
+            all[i] = CATEGORIES[i].0;
+            i += 1;
+        }
+        all
+    };
+
     fn row(self) -> &'static (Self, &'static str, pb::Category, tonic::Code, u16) {
         CATEGORIES.iter().find(|row| row.0 == self).expect("the table has a row for each category")
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use protocol::{Error, ModuleName, ModuleSpec, Namespace, Registration, codes};
 use type_schema::{CType, Schema, fingerprint};
 
+use crate::attachment::Attachment;
 use crate::routes::{Module, Routes};
 
 /// A declaration with everything that follows from it. Shares what it can with the declaration that is live.
@@ -65,7 +66,8 @@ impl Declaration {
     /// A revision with this declaration.
     pub(crate) fn module(&self, name: ModuleName, revision: u64) -> Module {
         let Self { spec, fingerprint, input_text, output_text, input, output } = self.clone();
-        Module { name, spec, revision, fingerprint, input_text, output_text, input, output }
+        let attachment = Attachment::default();
+        Module { name, spec, revision, fingerprint, input_text, output_text, input, output, attachment }
     }
 }
 

@@ -28,6 +28,7 @@
 //! owns the state; a full queue refuses at once with `registry.busy`.
 
 mod answer;
+mod attachment;
 mod declaration;
 mod handle;
 mod options;
@@ -38,6 +39,7 @@ mod state;
 mod watch;
 
 pub use answer::{Command, Connected, EndReason, Heartbeat, ModuleOutcome, Refused, Registered, SessionEvent};
+pub use attachment::Attachment;
 pub use handle::Handle;
 pub use options::{Limits, Options};
 pub use pattern::Pattern;

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use protocol::{DataPlane, GroupId, ModuleName, ModuleSpec, Namespace, ProviderInfo, ServiceId, ServiceUrl, SessionId};
 use type_schema::Schema;
 
+use crate::attachment::Attachment;
 use crate::pattern::Pattern;
 
 /// One revision of a module. Immutable; the schemas are compiled once.
@@ -31,6 +32,8 @@ pub struct Module {
     pub input: Arc<Schema>,
     /// The output type, compiled.
     pub output: Arc<Schema>,
+    /// What the executor counts of this module.
+    pub attachment: Attachment,
 }
 
 /// A module and who serves it. Its fields are the [`Module`]'s.
