@@ -14,6 +14,7 @@ import {
   type WatchResponse,
 } from "./generated/modrack/host/v1/host.js";
 import { DataPlane } from "./generated/modrack/provider/v1/registry.js";
+import type { TypedModule } from "./typed_module.js";
 import { CHANNEL_OPTIONS, credentialsOf, findAddress } from "./wire/address.js";
 import { errorFromRpc } from "./wire/errors.js";
 import { typeFromWire } from "./wire/types.js";
@@ -129,6 +130,18 @@ export class Client {
     }
     const fresh = await this.#fetch(name, deadline, options.signal);
     return (await this.#call(name, fresh, input, deadline, options)) as Output;
+  }
+
+  /**
+   * The output of a module whose types the caller was written for, as generated bindings are. The host is not asked for them.
+   *
+   * @throws ModrackError as {@link call}; `registry.schema.changed` when the module has other types now: the caller must be
+   * written, or generated, anew.
+   */
+  async callTyped<I, O>(module: TypedModule<I, O>, input: I, options: CallOptions = {}): Promise<O> {
+    const deadline = Date.now() + (options.timeoutMs ?? this.#timeoutMs);
+    // The codec gives values of the type that it is made of.
+    return (await this.#call(module.name, module, input, deadline, options)) as O;
   }
 
   /** The modules whose names match, e.g. `text.*`, in ascending order; all without a pattern. */

@@ -31,4 +31,5 @@ export type { Handler, ModuleSpec } from "./module.js";
 export type { Plane } from "./provider/connection.js";
 export { Provider, type ProviderOptions } from "./provider/provider.js";
 export type { InputOf, OutputOf, Schema } from "./schema.js";
+export { TypedModule, type TypedModuleSpec } from "./typed_module.js";
 export { type Accepted, type Fields, type Infer, type OptionType, type Type, t } from "./types.js";

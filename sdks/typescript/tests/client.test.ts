@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import { Client, ModuleError, type ModuleEvent, Provider, t } from "../src/index.js";
+import { Client, ModuleError, type ModuleEvent, Provider, TypedModule, t } from "../src/index.js";
 import { FakeHost } from "./support/fake_host.js";
 
 let host: FakeHost;
@@ -124,4 +124,18 @@ test("what names no host is refused", () => {
   for (const text of ["127.0.0.1:7420", "http://127.0.0.1", "http://a:1/x", "ftp://a:1", "unix:here"]) {
     expect(() => new Client({ host: text })).toThrow(expect.objectContaining({ code: "client.host.invalid" }));
   }
+});
+
+test("a typed call sends the types of its caller, without asking for the module's", async () => {
+  const input = t.record({ text: t.string, times: t.option(t.int) });
+  const repeat = new TypedModule("test.Repeat", { input, output: t.string });
+  const repeated: string = await client.callTyped(repeat, { text: "ab", times: 3 }, { idempotencyKey: "k" });
+  expect(repeated).toBe("ababab");
+  expect(host.calls.map((call) => [call.schemaFingerprint, call.idempotencyKey])).toEqual([[repeat.fingerprint, "k"]]);
+});
+
+test("a typed call of a module with other types fails, and is not sent again", async () => {
+  const repeat = new TypedModule("test.Repeat", { input: t.record({ text: t.string }), output: t.string });
+  await expect(client.callTyped(repeat, { text: "ab" })).rejects.toMatchObject({ code: "registry.schema.changed" });
+  expect(host.calls).toHaveLength(1);
 });
