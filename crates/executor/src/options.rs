@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use protocol::dial::Dialer;
+
 /// Bounds of the executor; see each field for its unit.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -11,6 +13,8 @@ pub struct Options {
     pub in_flight_per_provider: usize,
     /// Calls that wait for one provider beyond those; one more is refused with `executor.overloaded`.
     pub queued_per_provider: usize,
+    /// Where a `service_url` may lead to.
+    pub dialer: Dialer,
     /// Time to establish a connection to a `service_url`.
     pub connect_timeout: Duration,
     /// Time that a connection which takes no new calls is kept for those that run.
@@ -25,6 +29,7 @@ impl Default for Options {
             message_bytes: 4 << 20,
             in_flight_per_provider: 1024,
             queued_per_provider: 1024,
+            dialer: Dialer::default(),
             connect_timeout: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),

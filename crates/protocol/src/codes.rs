@@ -59,7 +59,9 @@ codes! {
     /// Some module of an all-or-nothing request was refused, so this one was not stored either.
     REGISTRATION_ABORTED = "registry.registration.aborted", FailedPrecondition, final, "mend the modules that were refused, or register with `partial`";
     /// The `service_url` cannot be used.
-    SERVICE_URL_INVALID = "registry.service_url.invalid", InvalidArgument, final, "`service_url` is `http://host:port` with a loopback host";
+    SERVICE_URL_INVALID = "registry.service_url.invalid", InvalidArgument, final, "`service_url` is `http://host:port` or `https://host:port`";
+    /// The `service_url` names an address that the host may not dial.
+    SERVICE_URL_DENIED = "registry.service_url.denied", PermissionDenied, final, "serve on loopback, attach instead, or add the network to `unary.allow` in the host's configuration";
     /// No plane that the provider offers can be used.
     PLANE_UNSUPPORTED = "registry.plane.unsupported", Unsupported, final, "offer unary with a `service_url`, or attach, or link";
     /// The protocol version is not spoken here.
@@ -70,6 +72,8 @@ codes! {
     SESSION_ATTACHED = "registry.session.attached", Conflict, retry, "one connection carries a session; close the other one first";
     /// There are as many sessions as the host takes.
     SESSION_LIMIT = "registry.session.limit", RateLimited, retry, "raise `limits.sessions`, or stop providers that are not used";
+    /// One credential has as many sessions as the host takes of it.
+    SESSION_SUBJECT_LIMIT = "registry.session.subject_limit", RateLimited, retry, "stop providers of this credential that are not used, or raise `limits.sessions_per_subject`";
     /// There are as many modules as the host takes.
     MODULE_LIMIT = "registry.module.limit", RateLimited, retry, "raise `limits.modules`, or stop providers that are not used";
     /// The registry's queue is full.
@@ -86,6 +90,8 @@ codes! {
     PROVIDER_LOST = "executor.provider.lost", Unavailable, retry, "the provider's process ended or its connection broke; see its log";
     /// The provider cannot be reached at its `service_url`.
     PROVIDER_UNREACHABLE = "executor.provider.unreachable", Unavailable, retry, "check that the provider listens at its `service_url`";
+    /// The name in a `service_url` leads to an address that the host may not dial.
+    PROVIDER_ADDRESS_REFUSED = "executor.provider.address_refused", UpstreamError, final, "the name in the provider's `service_url` leads out of `unary.allow`; see the host's configuration and the name's DNS entries";
     /// The call's time is over.
     DEADLINE_EXCEEDED = "executor.deadline.exceeded", DeadlineExceeded, retry, "give the call more time, or look at why the module is slow";
     /// The caller gave up.
@@ -124,6 +130,16 @@ codes! {
     HOST_STOPPING = "host.stopping", Unavailable, retry, "the host is shutting down; try again when it is back";
     /// Too many connections.
     CONNECTION_LIMIT = "host.connection.limit", RateLimited, retry, "close connections that are not used, or raise `limits.connections`";
+    /// The host asks clients for a token and none came.
+    TOKEN_MISSING = "host.token.missing", Unauthenticated, final, "send `authorization: Bearer TOKEN`; SDKs and `modrack` read it from MODRACK_TOKEN_FILE";
+    /// The token is none that the host knows, or no longer.
+    TOKEN_REFUSED = "host.token.refused", Unauthenticated, final, "use a token of `[[clients]]` in the host's configuration, or that of a live session";
+    /// The token is known and does not permit this; `details.scope` names what it lacks.
+    SCOPE_MISSING = "host.scope.missing", PermissionDenied, final, "use a token with the scope that the error names; see `[[clients]]` in the host's configuration";
+    /// A connection did not open in time. Told in the log alone: nothing was agreed in which it could be told to the peer.
+    HANDSHAKE_TIMEOUT = "host.handshake.timeout", DeadlineExceeded, retry, "the peer said nothing, or too little, within `timeouts.hello_ms`";
+    /// TLS was not agreed. Told in the log alone; the peer gets a TLS alert.
+    HANDSHAKE_FAILED = "host.handshake.failed", Unauthenticated, final, "connect with `https`, trust the host's CA (MODRACK_CA_FILE) and, for mutual TLS, show a certificate (MODRACK_CERT_FILE, MODRACK_KEY_FILE)";
     /// A fault of the host.
     INTERNAL = "host.internal", Internal, final, "this is a fault of the host; its log has the details under the trace id";
 }

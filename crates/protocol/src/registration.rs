@@ -1,7 +1,6 @@
 //! A request to register, checked as far as it can be checked without knowing who else is registered.
 
-use std::fmt;
-use std::net::IpAddr;
+use tonic::transport::Uri;
 
 use crate::PROTOCOL_VERSION;
 use crate::codes;
@@ -9,6 +8,7 @@ use crate::error::Error;
 use crate::generated::provider::v1 as pb;
 use crate::module::{DataPlane, ModuleSpec, ProviderInfo};
 use crate::names::{GroupId, Namespace, ServiceId};
+use crate::secret::Secret;
 use crate::token::SessionToken;
 
 /// A provider and the modules that it offers.
@@ -25,7 +25,7 @@ pub struct Registration {
     /// How calls may reach it.
     pub reach: Reach,
     /// What the provider shows to be let in.
-    pub credential: Option<Credential>,
+    pub credential: Option<Secret>,
     /// Token of the session that this continues or replaces; one that is no token of ours is as good as none.
     pub session_token: Option<SessionToken>,
     /// Accept what is right and refuse the rest.
@@ -70,36 +70,12 @@ impl Reach {
     }
 }
 
-/// A secret that a provider shows. Never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credential(String);
-
-impl Credential {
-    /// Wraps a secret.
-    #[must_use]
-    pub fn new(secret: String) -> Self {
-        Self(secret)
-    }
-
-    /// The secret, for the comparison with what the configuration holds.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credential(…)")
-    }
-}
-
-/// `http://host:port` of a provider on this machine.
+/// `http://host:port` or `https://host:port` of a provider. Whether the host may dial it is [`crate::dial::Dialer`]'s to say.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ServiceUrl(String);
+pub struct ServiceUrl(Uri);
 
 impl ServiceUrl {
-    /// Checks an address: scheme `http`, a loopback address or `localhost`, a port, nothing behind it.
+    /// Checks the form of an address: scheme `http` or `https`, a host, a port, nothing behind it.
     ///
     /// # Errors
     /// `registry.service_url.invalid`.
@@ -108,10 +84,9 @@ impl ServiceUrl {
             Error::of(codes::SERVICE_URL_INVALID, format!("the service_url is refused: {why}"))
                 .detail("field", "service_url")
         };
-        let uri: tonic::transport::Uri = text.parse().map_err(|_| refuse("it is no URL"))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(refuse("its scheme is not `http`"));
-        }
+        let uri: Uri = text.parse().map_err(|_| refuse("it is no URL"))?;
+        let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
+        let scheme = scheme.ok_or_else(|| refuse("its scheme is neither `http` nor `https`"))?;
         let authority = uri.authority().ok_or_else(|| refuse("it has no host"))?;
         if authority.as_str().contains('@') || !matches!(uri.path_and_query().map(|p| p.as_str()), None | Some("/")) {
             return Err(refuse("it has more than a host and a port"));
@@ -119,18 +94,26 @@ impl ServiceUrl {
         if authority.port_u16().is_none_or(|port| port == 0) {
             return Err(refuse("it has no port"));
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if !loopback {
-            return Err(refuse("its host is not loopback"));
-        }
-        Ok(Self(format!("http://{authority}")))
+        format!("{scheme}://{authority}").parse().map(Self).map_err(|_| refuse("it is no URL"))
     }
 
-    /// The address, e.g. `http://127.0.0.1:4711`.
+    /// The address as the transport takes it.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn uri(&self) -> Uri {
+        self.0.clone()
+    }
+
+    /// Whether the provider speaks TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.0.scheme_str() == Some("https")
+    }
+}
+
+impl std::fmt::Display for ServiceUrl {
+    /// The address, e.g. `http://127.0.0.1:4711`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.to_string().trim_end_matches('/'))
     }
 }
 
@@ -158,7 +141,7 @@ impl Registration {
                 .map(|spec| OfferedModule { name: spec.name.clone(), spec: ModuleSpec::from_proto(spec) })
                 .collect(),
             reach,
-            credential: optional(&request.credential).map(Credential),
+            credential: optional(&request.credential).map(Secret::new),
             session_token: SessionToken::from_hex(&request.session_token),
             partial: request.partial,
             allow_breaking: request.allow_breaking,
@@ -218,23 +201,23 @@ mod tests {
     }
 
     #[test]
-    fn a_service_url_is_loopback_http_with_a_port_and_nothing_else() {
+    fn a_service_url_has_a_scheme_a_host_a_port_and_nothing_else() {
         for (text, ok) in [
             ("http://127.0.0.1:50051", true),
             ("http://[::1]:50051", true),
             ("http://localhost:1/", true),
+            ("https://provider.example:50051", true),
             ("http://127.0.0.1", false),
             ("http://127.0.0.1:0", false),
-            ("https://127.0.0.1:50051", false),
-            ("http://10.0.0.1:50051", false),
-            ("http://169.254.169.254:80", false),
+            ("ftp://127.0.0.1:50051", false),
             ("http://user@127.0.0.1:50051", false),
             ("http://127.0.0.1:50051/path", false),
+            ("http://127.0.0.1:50051/?query", false),
             ("127.0.0.1:50051", false),
             ("\0", false),
         ] {
             match ServiceUrl::parse(text) {
-                Ok(url) => assert!(ok, "{url:?} was accepted"),
+                Ok(url) => assert!(ok && url.to_string() == text.trim_end_matches('/'), "{url:?} was accepted"),
                 Err(error) => assert_eq!((ok, error.code()), (false, "registry.service_url.invalid"), "{text}"),
             }
         }

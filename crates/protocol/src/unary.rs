@@ -5,6 +5,7 @@ use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::codes;
+use crate::dial::{AddressRefused, Dialer};
 use crate::error::{Error, Origin};
 use crate::frame::{Answer, Execute};
 use crate::generated::provider::v1::DrainRequest;
@@ -34,19 +35,22 @@ pub enum UnaryOutcome {
 }
 
 impl UnaryClient {
-    /// A client for the address; connects later. Must be called inside a tokio runtime.
+    /// A client for the address; connects later, to where `dialer` permits. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// `registry.service_url.invalid` when the transport cannot use the address.
-    pub fn new(url: &ServiceUrl, connect_timeout: Duration, message_bytes: usize) -> Result<Self, Error> {
-        let endpoint = Endpoint::from_shared(url.as_str().to_owned())
-            .map_err(|error| Error::of(codes::SERVICE_URL_INVALID, error.to_string()))?
+    pub fn new(
+        url: &ServiceUrl,
+        dialer: &Dialer,
+        connect_timeout: Duration,
+        message_bytes: usize,
+    ) -> Result<Self, Error> {
+        let endpoint = Endpoint::from(url.uri())
             .connect_timeout(connect_timeout)
-            .tcp_nodelay(true)
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(10))
             .keep_alive_while_idle(false);
-        let channel = endpoint.connect_lazy();
+        let channel = dialer.connect_lazy(url, endpoint)?;
         let executor = ModuleExecutorClient::new(channel.clone())
             .max_decoding_message_size(message_bytes)
             .max_encoding_message_size(message_bytes);
@@ -103,6 +107,9 @@ fn outcome_of(status: &tonic::Status) -> UnaryOutcome {
         }
         if error.downcast_ref::<h2::Error>().is_some_and(|error| error.is_reset() && error.is_remote()) {
             return UnaryOutcome::BrokenOff(Error::of(codes::PROVIDER_LOST, "the provider broke the call off"));
+        }
+        if let Some(error) = AddressRefused::in_cause(error) {
+            return UnaryOutcome::Unreachable(error);
         }
         refused |= error.is::<tonic::ConnectError>() || error.downcast_ref::<std::io::Error>().is_some_and(is_refused);
         cause = error.source();

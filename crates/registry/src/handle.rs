@@ -55,7 +55,7 @@ impl Handle {
     /// # Errors
     /// Nothing is stored then. Of the request as a whole: `registry.namespace.reserved`, `registry.namespace.owned` (with the
     /// time until the owner's lease ends), `registry.registration.empty`, `registry.registration.too_large`,
-    /// `registry.session.limit`, `registry.module.limit`. Of modules, with a result for each: the module's own fault,
+    /// `registry.session.limit`, `registry.session.subject_limit`, `registry.module.limit`. Of modules, with a result for each: the module's own fault,
     /// `registry.module.duplicate`, `registry.schema.incompatible`, `registry.group.schema_mismatch` (also of the whole, when
     /// a module of the group is missing); the others have `registry.registration.aborted`.
     pub async fn register(

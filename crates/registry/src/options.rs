@@ -28,6 +28,8 @@ pub struct Options {
 pub struct Limits {
     /// Live sessions. A replacement always has room.
     pub sessions: usize,
+    /// Live sessions of one subject, that is of one credential. A replacement always has room.
+    pub sessions_per_subject: usize,
     /// Modules of one provider.
     pub modules_per_provider: usize,
     /// Names over all namespaces.
@@ -51,7 +53,7 @@ impl Default for Options {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { sessions: 4096, modules_per_provider: 10_000, modules: 100_000 }
+        Self { sessions: 4096, sessions_per_subject: 1024, modules_per_provider: 10_000, modules: 100_000 }
     }
 }
 

@@ -142,7 +142,7 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let limits = Limits { sessions: 4, modules_per_provider: 3, modules: 5 };
+        let limits = Limits { sessions: 4, modules_per_provider: 3, modules: 5, ..Limits::default() };
         Self {
             world: World::with(Options { remembered_names: 3, drain_grace: GRACE, ..options(limits) }),
             sessions: Vec::new(),

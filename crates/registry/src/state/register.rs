@@ -55,6 +55,9 @@ impl Event for Register {
         let Self { registration, modules: offers, owner, session, token } = self;
         let lineage = state.lineage(&registration, owner.as_ref());
         state.check_whole(&registration, &offers, lineage, at.instant)?;
+        if lineage.is_none() {
+            state.check_subject(owner.as_ref())?;
+        }
         let (modules, results) = state.check_modules(&registration, offers, lineage)?;
         state.check_room(&registration, modules.len())?;
 
@@ -142,6 +145,18 @@ impl State {
             return Err(Error::of(codes::SESSION_LIMIT, message).retry_after(self.options.lease));
         }
         Ok(())
+    }
+
+    /// Whether one more session of this subject has room.
+    fn check_subject(&self, owner: Option<&Subject>) -> Result<(), Error> {
+        let Some(owner) = owner else { return Ok(()) };
+        let limit = self.options.limits.sessions_per_subject;
+        let live = self.sessions.values().filter(|session| !session.is_retiring());
+        if live.filter(|session| session.subject.as_ref() == Some(owner)).count() < limit {
+            return Ok(());
+        }
+        let message = format!("`{owner}` has {limit} sessions, which is the most");
+        Err(Error::of(codes::SESSION_SUBJECT_LIMIT, message).retry_after(self.options.lease))
     }
 
     /// Checks each module by itself and against what is live. Gives the modules to store and the results to answer.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::registration::{OfferedModule, Reach};
 use protocol::{DataPlane, Error, ServiceUrl, SessionId, codes};
 
-use crate::answer::{Command, EndReason};
+use crate::answer::{Command, EndReason, Refused, Registered};
 use crate::options::Limits;
 use crate::routes::EndpointState::{Draining, Pending, Ready};
 use crate::watch::Change;
@@ -188,8 +188,25 @@ fn a_name_that_occurs_twice_is_refused_at_each_place() {
 }
 
 #[test]
+fn a_subject_has_as_many_sessions_as_it_may_and_room_for_a_replacement() {
+    let mut world = World::with(options(Limits { sessions_per_subject: 2, ..Limits::default() }));
+    let first = world.try_register(dialled("a", "a").modules(vec![module("A", "{}", "Int")]), Some("team")).unwrap();
+    world.try_register(dialled("b", "b").modules(vec![module("A", "{}", "Int")]), Some("team")).unwrap();
+    let code = |refused: Result<Registered, Refused>| refused.unwrap_err().error.code().to_owned();
+    let third = world.try_register(dialled("c", "c").modules(vec![module("A", "{}", "Int")]), Some("team"));
+    assert_eq!(code(third), "registry.session.subject_limit");
+    // Other subjects, and those without one, have their own room; the same service is a replacement.
+    world.try_register(dialled("c", "c").modules(vec![module("A", "{}", "Int")]), Some("others")).unwrap();
+    world.try_register(dialled("d", "d").modules(vec![module("A", "{}", "Int")]), None).unwrap();
+    world.try_register(dialled("b", "b").modules(vec![module("A", "{}", "Int")]), Some("team")).unwrap();
+    world.apply(Unregister { token: first.token }).unwrap();
+    world.try_register(dialled("e", "e").modules(vec![module("A", "{}", "Int")]), Some("team")).unwrap();
+}
+
+#[test]
 fn limits_refuse_what_is_too_much_and_leave_room_for_replacements() {
-    let mut world = World::with(options(Limits { sessions: 2, modules_per_provider: 3, modules: 4 }));
+    let mut world =
+        World::with(options(Limits { sessions: 2, modules_per_provider: 3, modules: 4, ..Limits::default() }));
     let modules =
         |n: usize| ["A", "B", "C", "D"][..n].iter().map(|name| module(name, "Int", "Int")).collect::<Vec<_>>();
     assert_eq!(world.refused(dialled("a", "a").modules(vec![])), "registry.registration.empty");
