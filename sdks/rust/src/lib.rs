@@ -16,6 +16,7 @@ pub mod json;
 mod module;
 mod provider;
 pub mod testing;
+mod typed_module;
 mod types;
 mod value;
 
@@ -28,5 +29,6 @@ pub use handler::{BlockingHandler, Handler};
 pub use modrack_derive::{Record, Union};
 pub use module::Module;
 pub use provider::{Plane, Provider, ProviderHandle};
+pub use typed_module::TypedModule;
 pub use types::{CType, Field, TypeError};
 pub use value::Value;

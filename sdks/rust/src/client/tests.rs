@@ -20,6 +20,7 @@ use crate::generated::host::v1::watch_response::Event;
 use crate::generated::host::v1::*;
 use crate::generated::provider::v1::DataPlane;
 use crate::provider::{Plane, Task};
+use crate::typed_module::TypedModule;
 use crate::types::CType;
 use crate::value::Value;
 
@@ -334,4 +335,25 @@ async fn a_host_that_is_not_there_is_an_error_that_may_pass() {
     assert_eq!((error.category(), error.code()), (Category::Unavailable, "client.host.unreachable"));
     assert!(error.retryable());
     assert!(error.hint().unwrap().contains("modrack serve"));
+}
+
+#[tokio::test]
+async fn a_typed_call_sends_the_types_of_its_caller_without_asking_for_the_module_s() {
+    const MODULE: TypedModule<String, i64> = TypedModule::new("test.Module", "one");
+    let host = setup("String", "Int", answers(7i64)).await;
+    let options = CallOptions::new().idempotency_key("k");
+    assert_eq!(host.client.call_typed(&MODULE, &"a".to_owned(), options).await.unwrap(), 7);
+    let (input, request) = host.sent(0);
+    assert_eq!(input, b"\xa1a");
+    assert_eq!((request.schema_fingerprint.as_str(), request.idempotency_key.as_str()), ("one", "k"));
+    assert_eq!(host.state.lock().unwrap().asked, 0);
+}
+
+#[tokio::test]
+async fn a_typed_call_of_a_module_with_other_types_fails_and_is_not_sent_again() {
+    const MODULE: TypedModule<String, i64> = TypedModule::new("test.Module", "older");
+    let host = setup("String", "Int", answers(7i64)).await;
+    let error = host.client.call_typed(&MODULE, &"a".to_owned(), CallOptions::new()).await.unwrap_err();
+    assert_eq!(error.code(), "registry.schema.changed");
+    assert_eq!(host.state.lock().unwrap().calls.len(), 1);
 }
