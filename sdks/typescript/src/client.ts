@@ -1,33 +1,29 @@
 // Calls modules through the host. Serves nothing.
 //
-// The schema of a module is fetched at its first call and kept; inputs are encoded by it, and the host is told which schema
-// that was. When the module has been replaced since, it is fetched again and the call sent once more, before anything has run.
+// The types of a module that is called by name are fetched at its first call and kept; inputs are encoded by them, and the
+// host is told which types those were. When the module has been replaced since, they are fetched again and the call is sent
+// once more, before anything has run. A typed module brings its types: nothing is fetched, and nothing is sent twice.
 
-import { Codec } from "./codec/codec.js";
-import { formatType } from "./codec/ctype.js";
-import { ModrackError } from "./errors.js";
-import {
-  type Endpoint,
-  HostClient,
-  type Module,
-  SessionState,
-  type WatchResponse,
-} from "./generated/modrack/host/v1/host.js";
-import { DataPlane } from "./generated/modrack/provider/v1/registry.js";
-import type { TypedModule } from "./typed_module.js";
-import { CHANNEL_OPTIONS, credentialsOf, findAddress } from "./wire/address.js";
-import { errorFromRpc } from "./wire/errors.js";
-import { typeFromWire } from "./wire/types.js";
+import { type Ask, HostChannel, type Known, NO_SCOPE, type Scope } from "./client/channel.js";
+import { type ModuleEvent, type ModuleInfo, moduleEvent, moduleInfo, required } from "./client/listing.js";
+import { CodecError, ModrackError } from "./errors.js";
+import type { BatchOutput, CallStreamResponse, WatchResponse } from "./generated/modrack/host/v1/host.js";
+import type { TypedModule, TypedStream } from "./typed_module.js";
+import { findAddress } from "./wire/address.js";
+import { errorFromRpc, errorFromWire } from "./wire/errors.js";
+import { channelCredentials, type TlsFiles, TokenFile } from "./wire/secrets.js";
 
 /** Milliseconds that a wait takes at most where the caller says nothing. */
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 /** How a client reaches its host. */
-export interface ClientOptions {
-  /** `http://127.0.0.1:7420` or `unix:/path/to.sock`. Default: `MODRACK_HOST`. */
+export interface ClientOptions extends TlsFiles {
+  /** `http://127.0.0.1:7420`, `https://modrack.example:7420` or `unix:/path/to.sock`. Default: `MODRACK_HOST`. */
   host?: string;
   /** Milliseconds that each wait takes at most. Default: 30 000. */
   timeoutMs?: number;
+  /** File with the client's token, where the host asks for one. Default: `MODRACK_TOKEN_FILE`, else none. */
+  tokenFile?: string;
 }
 
 /** How long a question to the host may take. */
@@ -38,55 +34,31 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
+/** How modules are called. */
+export interface SchemaOptions extends WaitOptions {
+  /**
+   * The fingerprint that the module must have: where it has another, the call fails with `registry.schema.changed` and
+   * nothing runs. Default: that of the typed module; by name, that of the types which the host told last.
+   */
+  schemaFingerprint?: string;
+}
+
 /** How a call is made. */
-export interface CallOptions extends WaitOptions {
+export interface CallOptions extends SchemaOptions {
   /** Equal for calls that must have one effect. */
   idempotencyKey?: string;
 }
 
-/** A registered module. */
-export interface ModuleInfo {
-  /** Qualified name, `namespace.Name`. */
+/** How a batch is made. */
+export interface BatchOptions extends SchemaOptions {
+  /** One per input; equal for calls that must have one effect, empty for none. */
+  idempotencyKeys?: readonly string[];
+}
+
+/** A module whose types are known, and whether the caller fixed them. */
+interface Target extends Known {
   readonly name: string;
-  readonly description: string;
-  /** Type of the input as text, e.g. `{text: String}`. */
-  readonly input: string;
-  /** Type of the output as text. */
-  readonly output: string;
-  readonly version: string;
-  /** Rises by one with each replacement; starts at 1. */
-  readonly revision: bigint;
-  /** SHA-256 of both types, in hex. */
-  readonly fingerprint: string;
-  readonly idempotent: boolean;
-  /** Who serves it: one, or one per replica. */
-  readonly endpoints: readonly EndpointInfo[];
-}
-
-/** One session that provides a module. */
-export interface EndpointInfo {
-  readonly sessionId: string;
-  readonly serviceId: string;
-  /** Empty without replicas. */
-  readonly groupId: string;
-  /** `link`, `attach` or `unary`; `unspecified` while pending. */
-  readonly plane: string;
-  /** `pending`, `ready` or `draining`. */
-  readonly state: string;
-  readonly language: string;
-  readonly pid: number;
-}
-
-/** One change of the registry. `synced` says that the present state is told. */
-export type ModuleEvent =
-  | { readonly kind: "added" | "changed"; readonly name: string; readonly module: ModuleInfo }
-  | { readonly kind: "removed"; readonly name: string; readonly reason: string }
-  | { readonly kind: "synced"; readonly modules: number };
-
-interface Known {
-  readonly fingerprint: string;
-  readonly input: Codec;
-  readonly output: Codec;
+  readonly isFixed: boolean;
 }
 
 /**
@@ -98,58 +70,153 @@ interface Known {
  * client.close();
  * ```
  *
- * @throws ModrackError with `client.host.unset` or `client.host.invalid`.
+ * A module is given by its qualified name, or as a {@link TypedModule} or {@link TypedStream}, with which the compiler knows its types.
+ *
+ * @throws ModrackError with `client.host.unset`, `client.host.invalid` or `client.credential.unreadable`.
  */
 export class Client {
-  readonly #client: HostClient;
+  readonly #channel: HostChannel;
+  readonly #scope: Scope;
   readonly #timeoutMs: number;
-  readonly #known = new Map<string, Known>();
 
-  constructor(options: ClientOptions = {}) {
-    const address = findAddress(options.host);
-    this.#client = new HostClient(address.target, credentialsOf(address), CHANNEL_OPTIONS);
-    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  constructor(options?: ClientOptions);
+  /** @internal */
+  constructor(channel: HostChannel, scope: Scope);
+  constructor(from: ClientOptions | HostChannel = {}, scope: Scope = NO_SCOPE) {
+    this.#scope = scope;
+    if (from instanceof HostChannel) {
+      this.#channel = from;
+      this.#timeoutMs = DEFAULT_TIMEOUT_MS;
+      return;
+    }
+    const address = findAddress(from.host);
+    this.#channel = new HostChannel(address, channelCredentials(address, from), new TokenFile(from.tokenFile));
+    this.#timeoutMs = from.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   }
 
   /**
-   * The output of a module, in the JavaScript form of its declared type. Maps come as `Map`, records as objects.
+   * The output of a module, in the JavaScript form of its type. By name, maps come as `Map`, records as objects.
    *
-   * @param name qualified, `namespace.Name`.
-   * @param input the value of the declared input type; may be left out for a record without required fields.
-   * @typeParam Output what the caller knows the output to be. It is not checked here: the host checks it against the module's type.
+   * @param module typed, or a qualified name.
+   * @param input the value of the declared input type; by name, it may be left out for a record without required fields.
+   * @typeParam Output what the caller knows the output to be. By name it is not checked here: the host checks it against the module's type.
    * @throws ModrackError: what the module or the host answers, `client.deadline.exceeded`, `client.call.cancelled`,
    * `client.host.unreachable`; CodecError for an input that is not of the declared type.
    */
-  async call<Output = unknown>(name: string, input: unknown = {}, options: CallOptions = {}): Promise<Output> {
-    const deadline = Date.now() + (options.timeoutMs ?? this.#timeoutMs);
-    const known = this.#known.get(name) ?? (await this.#fetch(name, deadline, options.signal));
-    try {
-      return (await this.#call(name, known, input, deadline, options)) as Output;
-    } catch (error) {
-      if (!(error instanceof ModrackError) || error.code !== "registry.schema.changed") throw error;
-    }
-    const fresh = await this.#fetch(name, deadline, options.signal);
-    return (await this.#call(name, fresh, input, deadline, options)) as Output;
+  call<In, Out>(module: TypedModule<In, Out>, input: In, options?: CallOptions): Promise<Out>;
+  call<Output = unknown>(module: string, input?: unknown, options?: CallOptions): Promise<Output>;
+  async call(module: TypedModule<never, unknown> | string, input: unknown = {}, options: CallOptions = {}) {
+    const ask = this.#asking(options);
+    return this.#reaching(module, options, ask, async (target) => {
+      const call = callRequest(target, target.input.encode(input), options);
+      const { output } = await this.#channel.ask(() => this.#channel.client.call(call, ask()));
+      if (output.case === "outputData") return target.output.decode(output.value);
+      throw invalidAnswer("the host answered without an output");
+    });
   }
 
   /**
-   * The output of a module whose types the caller was written for, as generated bindings are. The host is not asked for them.
+   * The items of a module that streams, as they come. Ends with the stream, or throws its failure. Leaving the loop cancels
+   * the call, and with it the handler; the module runs ahead of the reader only by the items that are on their way.
+   * `timeoutMs` is the time of the whole stream.
    *
-   * @throws ModrackError as {@link call}; `registry.schema.changed` when the module has other types now: the caller must be
-   * written, or generated, anew.
+   * ```ts
+   * for await (const line of client.stream<string>("logs.Follow", { file: "a.log" })) console.log(line);
+   * ```
+   *
+   * @throws as {@link call}, when the loop begins or goes on.
    */
-  async callTyped<I, O>(module: TypedModule<I, O>, input: I, options: CallOptions = {}): Promise<O> {
-    const deadline = Date.now() + (options.timeoutMs ?? this.#timeoutMs);
-    // The codec gives values of the type that it is made of.
-    return (await this.#call(module.name, module, input, deadline, options)) as O;
+  stream<In, Item>(
+    module: TypedStream<In, Item>,
+    input: In,
+    options?: CallOptions,
+  ): AsyncGenerator<Item, void, undefined>;
+  stream<Item = unknown>(module: string, input?: unknown, options?: CallOptions): AsyncGenerator<Item, void, undefined>;
+  async *stream(
+    module: TypedStream<never, unknown> | string,
+    input: unknown = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<unknown, void, undefined> {
+    const ask = this.#asking(options);
+    // Nothing has run when the host says that the types or the token are old, so the first message decides.
+    const open = async (target: Target) => {
+      const call = callRequest(target, target.input.encode(input), options);
+      const { messages, first } = await this.#channel.ask(async () => {
+        const messages = this.#channel.client.callStream({ call }, ask());
+        const iterator = messages[Symbol.asyncIterator]() as AsyncIterator<CallStreamResponse, undefined>;
+        return { messages: { cancel: () => messages.cancel(), iterator }, first: await iterator.next() };
+      });
+      return { target, messages, first };
+    };
+    const { target, messages, first } = await this.#reaching(module, options, ask, open);
+    try {
+      for (let next = first; !next.done; next = await messages.iterator.next()) {
+        const { event } = next.value;
+        if (event.case === "itemData") yield target.output.decode(event.value);
+        else if (event.case !== "info") throw invalidAnswer("the host sent a message without an item");
+      }
+    } catch (error) {
+      throw errorFromRpc(error);
+    } finally {
+      await messages.iterator.return?.();
+      messages.cancel();
+    }
+  }
+
+  /**
+   * What became of each input, in their order: its output, or the `ModrackError` why it has none. They have one deadline. No
+   * input is sent where one is not of the declared type.
+   *
+   * ```ts
+   * for (const result of await client.callBatch(uppercase, [{ text: "a" }, { text: "b" }]))
+   *   console.log(result instanceof ModrackError ? result.code : result);
+   * ```
+   *
+   * @throws as {@link call}, for what fails as a whole; a CodecError's path begins with the position of the input.
+   */
+  callBatch<In, Out>(
+    module: TypedModule<In, Out>,
+    inputs: readonly In[],
+    options?: BatchOptions,
+  ): Promise<(Out | ModrackError)[]>;
+  callBatch<Output = unknown>(
+    module: string,
+    inputs: readonly unknown[],
+    options?: BatchOptions,
+  ): Promise<(Output | ModrackError)[]>;
+  async callBatch(
+    module: TypedModule<never, unknown> | string,
+    inputs: readonly unknown[],
+    options: BatchOptions = {},
+  ): Promise<unknown[]> {
+    if (inputs.length === 0) return [];
+    const ask = this.#asking(options);
+    return this.#reaching(module, options, ask, async (target) => {
+      const request = {
+        module: target.name,
+        schemaFingerprint: target.fingerprint,
+        inputs: inputs.map((input, i) => ({
+          input: { case: "inputData" as const, value: encodeElement(target, input, i) },
+          idempotencyKey: options.idempotencyKeys?.[i] ?? "",
+        })),
+      };
+      const { outputs } = await this.#channel.ask(() => this.#channel.client.callBatch(request, ask()));
+      if (outputs.length === inputs.length) return outputs.map((output) => elementOf(target, output));
+      throw invalidAnswer(`the host answered ${inputs.length} inputs with ${outputs.length} outputs`);
+    });
+  }
+
+  /** As {@link call}, for a typed module alone. */
+  callTyped<I, O>(module: TypedModule<I, O>, input: I, options: CallOptions = {}): Promise<O> {
+    return this.call(module, input, options);
   }
 
   /** The modules whose names match, e.g. `text.*`, in ascending order; all without a pattern. */
   async listModules(pattern = "", options: WaitOptions = {}): Promise<ModuleInfo[]> {
-    const wait = this.#wait(options);
+    const ask = this.#asking(options);
     const modules: ModuleInfo[] = [];
     for (let pageToken = ""; ; ) {
-      const page = await translated(this.#client.listModules({ pattern, pageToken }, wait));
+      const page = await this.#channel.ask(() => this.#channel.client.listModules({ pattern, pageToken }, ask()));
       modules.push(...page.modules.map(moduleInfo));
       pageToken = page.nextPageToken;
       if (pageToken === "") return modules;
@@ -162,7 +229,10 @@ export class Client {
    * @throws ModrackError with `registry.module.unknown`.
    */
   async getModule(name: string, options: WaitOptions = {}): Promise<ModuleInfo> {
-    return moduleInfo(required((await translated(this.#client.getModule({ name }, this.#wait(options)))).module));
+    const ask = this.#asking(options);
+    return moduleInfo(
+      required((await this.#channel.ask(() => this.#channel.client.getModule({ name }, ask()))).module),
+    );
   }
 
   /**
@@ -170,108 +240,91 @@ export class Client {
    * over (without one there is no end) or the host goes away; all but the first throw.
    */
   async *watch(pattern = "", options: WaitOptions = {}): AsyncGenerator<ModuleEvent, void, undefined> {
-    const { timeoutMs, signal } = options;
-    const deadline = timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
-    const stream = this.#client.watch({ pattern }, { ...deadline, signal });
-    try {
-      for await (const event of stream as AsyncIterable<WatchResponse>) {
-        const told = moduleEvent(event);
-        if (told !== undefined) yield told;
+    const ask = this.#asking({ ...options, timeoutMs: options.timeoutMs ?? Number.POSITIVE_INFINITY });
+    for (let again = true; again; ) {
+      again = false;
+      let begun = false;
+      const stream = this.#channel.client.watch({ pattern }, ask());
+      try {
+        for await (const event of stream as AsyncIterable<WatchResponse>) {
+          begun = true;
+          const told = moduleEvent(event);
+          if (told !== undefined) yield told;
+        }
+      } catch (failure) {
+        const error = errorFromRpc(failure);
+        if (begun || !this.#channel.renews(error)) throw error;
+        again = true;
+      } finally {
+        stream.cancel();
       }
-    } catch (error) {
-      throw errorFromRpc(error);
-    } finally {
-      stream.cancel();
     }
   }
 
-  /** Ends the connection; calls that run fail with `client.call.cancelled` or `client.host.unreachable`. */
+  /**
+   * Ends the connection; calls that run fail with `client.call.cancelled` or `client.host.unreachable`. On the client of a
+   * handler's context it does nothing: the provider ends that connection.
+   */
   close(): void {
-    this.#client.close();
+    if (this.#scope === NO_SCOPE) this.#channel.close();
   }
 
-  #wait(options: WaitOptions): { deadline: number; signal: AbortSignal | undefined } {
-    return { deadline: Date.now() + (options.timeoutMs ?? this.#timeoutMs), signal: options.signal };
+  /** What each question of one call is asked with: the deadline is that of the call, the token the present one. */
+  #asking({ timeoutMs = this.#timeoutMs, signal }: WaitOptions): () => Ask {
+    const deadline = Math.min(Date.now() + timeoutMs, this.#scope.deadline);
+    const outer = this.#scope.signal;
+    const both = signal !== undefined && outer !== undefined ? AbortSignal.any([signal, outer]) : (signal ?? outer);
+    return () => ({ deadline, signal: both, metadata: this.#channel.metadata(this.#scope) });
   }
 
-  /** Asks for a module's schema, and keeps it. */
-  async #fetch(name: string, deadline: number, signal: AbortSignal | undefined): Promise<Known> {
-    const answer = await translated(this.#client.getModule({ name }, { deadline, signal }));
-    const module = required(answer.module);
-    const known: Known = {
-      fingerprint: module.schemaFingerprint,
-      input: new Codec(typeFromWire(module.input)),
-      output: new Codec(typeFromWire(module.output)),
-    };
-    this.#known.set(name, known);
-    return known;
-  }
-
-  async #call(name: string, known: Known, input: unknown, deadline: number, options: CallOptions): Promise<unknown> {
-    const request = {
-      module: name,
-      input: { case: "inputData", value: known.input.encode(input) } as const,
-      schemaFingerprint: known.fingerprint,
-      idempotencyKey: options.idempotencyKey ?? "",
-    };
-    const { output } = await translated(this.#client.call(request, { deadline, signal: options.signal }));
-    if (output.case === "outputData") return known.output.decode(output.value);
-    throw new ModrackError("client.answer.invalid", "the host answered without an output", { category: "INTERNAL" });
-  }
-}
-
-async function translated<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    throw errorFromRpc(error);
-  }
-}
-
-function required(module: Module | undefined): Module {
-  if (module !== undefined) return module;
-  throw new ModrackError("client.answer.invalid", "the host answered without a module", { category: "INTERNAL" });
-}
-
-function moduleInfo(module: Module): ModuleInfo {
-  return {
-    name: module.name,
-    description: module.description,
-    input: formatType(typeFromWire(module.input)),
-    output: formatType(typeFromWire(module.output)),
-    version: module.version,
-    revision: module.revision,
-    fingerprint: module.schemaFingerprint,
-    idempotent: module.capabilities?.idempotent ?? false,
-    endpoints: module.endpoints.map(endpointInfo),
-  };
-}
-
-function endpointInfo(endpoint: Endpoint): EndpointInfo {
-  return {
-    sessionId: endpoint.sessionId,
-    serviceId: endpoint.serviceId,
-    groupId: endpoint.groupId,
-    plane: (DataPlane[endpoint.plane] ?? "unspecified").toLowerCase(),
-    state: (SessionState[endpoint.state] ?? "unspecified").toLowerCase(),
-    language: endpoint.info?.language ?? "",
-    pid: endpoint.info?.pid ?? 0,
-  };
-}
-
-/** The change that an event tells; `undefined` for one that this version does not know. */
-function moduleEvent({ event }: WatchResponse): ModuleEvent | undefined {
-  switch (event.case) {
-    case "added":
-    case "changed": {
-      const module = moduleInfo(required(event.value.module));
-      return { kind: event.case, name: module.name, module };
+  /** Does something with a module whose types are known; once more where they have changed since the host told them. */
+  async #reaching<T>(
+    module: TypedModule<never, unknown> | TypedStream<never, unknown> | string,
+    { schemaFingerprint }: SchemaOptions,
+    ask: () => Ask,
+    act: (target: Target) => Promise<T>,
+  ): Promise<T> {
+    if (typeof module !== "string") {
+      const fingerprint = schemaFingerprint ?? module.fingerprint;
+      return act({ name: module.name, fingerprint, input: module.input, output: module.output, isFixed: true });
     }
-    case "removed":
-      return { kind: "removed", name: event.value.name, reason: event.value.reason };
-    case "synced":
-      return { kind: "synced", modules: event.value.modules };
-    default:
-      return undefined;
+    let known = this.#channel.known.get(module) ?? (await this.#channel.fetch(module, ask));
+    if (schemaFingerprint !== undefined) {
+      if (known.fingerprint !== schemaFingerprint) known = await this.#channel.fetch(module, ask);
+      return act({ ...known, name: module, fingerprint: schemaFingerprint, isFixed: true });
+    }
+    try {
+      return await act({ ...known, name: module, isFixed: false });
+    } catch (error) {
+      if (!(error instanceof ModrackError) || error.code !== "registry.schema.changed") throw error;
+    }
+    return act({ ...(await this.#channel.fetch(module, ask)), name: module, isFixed: false });
   }
+}
+
+function callRequest(target: Target, input: Uint8Array, { idempotencyKey = "" }: CallOptions) {
+  return {
+    module: target.name,
+    input: { case: "inputData" as const, value: input },
+    schemaFingerprint: target.fingerprint,
+    idempotencyKey,
+  };
+}
+
+function encodeElement(target: Target, input: unknown, i: number): Uint8Array {
+  try {
+    return target.input.encode(input);
+  } catch (error) {
+    throw error instanceof CodecError ? new CodecError(error.code, error.reason, `[${i}]${error.path}`) : error;
+  }
+}
+
+function elementOf(target: Target, { result }: BatchOutput): unknown {
+  if (result.case === "outputData") return target.output.decode(result.value);
+  if (result.case === "error") return errorFromWire(result.value);
+  return invalidAnswer("the host answered an input with nothing");
+}
+
+function invalidAnswer(why: string): ModrackError {
+  return new ModrackError("client.answer.invalid", why, { category: "INTERNAL" });
 }

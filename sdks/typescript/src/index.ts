@@ -1,12 +1,12 @@
 // The public API of `@modrack/sdk`. Exports only; importing it has no effect.
 
+export type { EndpointInfo, ModuleEvent, ModuleInfo } from "./client/listing.js";
 export {
+  type BatchOptions,
   type CallOptions,
   Client,
   type ClientOptions,
-  type EndpointInfo,
-  type ModuleEvent,
-  type ModuleInfo,
+  type SchemaOptions,
   type WaitOptions,
 } from "./client.js";
 export { Codec } from "./codec/codec.js";
@@ -31,5 +31,6 @@ export type { Handler, ModuleSpec } from "./module.js";
 export type { Plane } from "./provider/connection.js";
 export { Provider, type ProviderOptions } from "./provider/provider.js";
 export type { InputOf, OutputOf, Schema } from "./schema.js";
-export { TypedModule, type TypedModuleSpec } from "./typed_module.js";
-export { type Accepted, type Fields, type Infer, type OptionType, type Type, t } from "./types.js";
+export { TypedModule, type TypedModuleSpec, TypedStream } from "./typed_module.js";
+export { type Accepted, type Fields, type Infer, type OptionType, type StreamType, type Type, t } from "./types.js";
+export type { TlsFiles } from "./wire/secrets.js";

@@ -1,29 +1,20 @@
 // What generated bindings are made of: modules whose types are known before a host is asked. Calls nothing itself.
 
 import { createHash } from "node:crypto";
+
 import { Codec } from "./codec/codec.js";
 import type { Type } from "./types.js";
 
 /** A module with the types that a caller was written for. */
 export interface TypedModuleSpec<I, O> {
-  /** The type of the input; for a record, `t.record`. */
+  /** The type of the input, its fields in the order of the registered type; for a record, `t.record`. */
   readonly input: Type<unknown, I>;
   /** The type of the output; of one item when the module streams. */
   readonly output: Type<O>;
 }
 
-/**
- * A module with the types that a caller was written for: `I` is what a call takes, `O` what it gives. Made by generated
- * bindings, or by hand:
- *
- * ```ts
- * const wordCount = new TypedModule("text.WordCount", { input: t.record({ text: t.string }), output: t.int });
- * const words = await client.callTyped(wordCount, { text: "to be or not to be" }); // number | bigint
- * ```
- *
- * Cheap to make: its codecs are made when it is called first.
- */
-export class TypedModule<in I, out O> {
+/** What {@link TypedModule} and {@link TypedStream} share. */
+abstract class Typed<in I, out O> {
   /** For the compiler only. */
   declare readonly signature: (input: I) => O;
   readonly #spec: TypedModuleSpec<unknown, unknown>;
@@ -57,4 +48,33 @@ export class TypedModule<in I, out O> {
     this.#output ??= new Codec(this.#spec.output.ctype);
     return this.#output;
   }
+}
+
+/**
+ * A module with the types that a caller was written for: `I` is what a call takes, `O` what it gives. Made by generated
+ * bindings, or by hand:
+ *
+ * ```ts
+ * const wordCount = new TypedModule("text.WordCount", { input: t.record({ text: t.string }), output: t.int });
+ * const words = await client.call(wordCount, { text: "to be or not to be" }); // number | bigint
+ * ```
+ *
+ * Cheap to make: its codecs are made when it is called first.
+ */
+export class TypedModule<in I, out O> extends Typed<I, O> {
+  /** Tells it from a {@link TypedStream}. */
+  readonly kind = "call";
+}
+
+/**
+ * A module that streams, with the types that a caller was written for: `I` is what a call takes, `O` an item.
+ *
+ * ```ts
+ * const lines = new TypedStream("logs.Follow", { input: t.record({ file: t.string }), output: t.string });
+ * for await (const line of client.stream(lines, { file: "a.log" })) console.log(line); // string
+ * ```
+ */
+export class TypedStream<in I, out O> extends Typed<I, O> {
+  /** Tells it from a {@link TypedModule}. */
+  readonly kind = "stream";
 }

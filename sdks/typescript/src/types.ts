@@ -1,5 +1,7 @@
 // What authors write types with: `t.*`, with the static types of the values inferred. Holds no codec.
 
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+
 import { type CType, checkType, formatType } from "./codec/ctype.js";
 import type { AnyValue, Float, Variant } from "./codec/native.js";
 
@@ -41,6 +43,20 @@ export class OptionType<out T, out A = T, out K extends Kind = Kind> extends Typ
 > {
   /** For the compiler only: tells it from a `Type` whose values may be `undefined`. */
   declare readonly option: true;
+}
+
+/**
+ * Many values of one type, one after the other: the output of a module that streams. No {@link Type}: it stands alone, as an
+ * output. Made by `t.stream`.
+ */
+export class StreamType<out S> {
+  /** Tells it from the fields of a record. */
+  readonly kind = "stream";
+
+  constructor(
+    /** What an item is declared as. */
+    readonly item: S,
+  ) {}
 }
 
 /** The fields of a record by name, in the order in which they are declared. */
@@ -167,6 +183,14 @@ export const t = {
     const ctype: CType = { kind: "option", item: item.ctype };
     checkType(ctype);
     return new OptionType(ctype);
+  },
+
+  /**
+   * Any number of items, one after the other, as the output of a module. An item is a type, the fields of a record, or a
+   * schema of zod or another library.
+   */
+  stream<const S extends Type<unknown> | Fields | StandardSchemaV1>(item: S): StreamType<S> {
+    return new StreamType(item);
   },
 } as const;
 

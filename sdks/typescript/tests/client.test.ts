@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { Client, ModuleError, type ModuleEvent, Provider, TypedModule, t } from "../src/index.js";
 import { FakeHost } from "./support/fake_host.js";
@@ -126,16 +126,41 @@ test("what names no host is refused", () => {
   }
 });
 
-test("a typed call sends the types of its caller, without asking for the module's", async () => {
+describe("a typed module", () => {
   const input = t.record({ text: t.string, times: t.option(t.int) });
   const repeat = new TypedModule("test.Repeat", { input, output: t.string });
-  const repeated: string = await client.callTyped(repeat, { text: "ab", times: 3 }, { idempotencyKey: "k" });
-  expect(repeated).toBe("ababab");
-  expect(host.calls.map((call) => [call.schemaFingerprint, call.idempotencyKey])).toEqual([[repeat.fingerprint, "k"]]);
+
+  test("types the call, and asks the host for nothing", async () => {
+    const text: string = await client.call(repeat, { text: "ab", times: 3 }, { idempotencyKey: "k" });
+    expect(text).toBe("ababab");
+    expect(host.asked).toEqual([]);
+    expect(host.calls.map((call) => [call.schemaFingerprint, call.idempotencyKey])).toEqual([
+      [repeat.fingerprint, "k"],
+    ]);
+    // @ts-expect-error the input has no such field
+    await expect(client.call(repeat, { txt: "ab" })).rejects.toMatchObject({ code: "codec.missing_field" });
+    // @ts-expect-error a module that answers once does not stream
+    expect(() => client.stream(repeat, { text: "ab" })).not.toThrow();
+  });
+
+  test("has the fingerprint that the host gives the module", async () => {
+    expect(repeat.fingerprint).toBe((await client.getModule("test.Repeat")).fingerprint);
+  });
+
+  test("with other types than the module's fails, and is not sent again", async () => {
+    const stale = new TypedModule("test.Repeat", { input: t.record({ text: t.string }), output: t.int });
+    await expect(client.call(stale, { text: "ab" })).rejects.toMatchObject({ code: "registry.schema.changed" });
+    expect(host.calls).toHaveLength(1);
+  });
 });
 
-test("a typed call of a module with other types fails, and is not sent again", async () => {
-  const repeat = new TypedModule("test.Repeat", { input: t.record({ text: t.string }), output: t.string });
-  await expect(client.callTyped(repeat, { text: "ab" })).rejects.toMatchObject({ code: "registry.schema.changed" });
-  expect(host.calls).toHaveLength(1);
+test("a fixed fingerprint is sent with the call, and a replacement is told to the caller", async () => {
+  const { fingerprint } = await client.getModule("test.Repeat");
+  expect(await client.call("test.Repeat", { text: "ab" }, { schemaFingerprint: fingerprint })).toBe("abab");
+  provider.module("Repeat", { input: { text: t.string }, output: t.int }, ({ text }) => text.length);
+  await provider.publish();
+  await expect(client.call("test.Repeat", { text: "ab" }, { schemaFingerprint: fingerprint })).rejects.toMatchObject({
+    code: "registry.schema.changed",
+  });
+  expect(host.calls.map((call) => call.schemaFingerprint)).toEqual([fingerprint, fingerprint]);
 });

@@ -7,6 +7,7 @@ import { type Logger, stderrLogger } from "../logger.js";
 import { compileModule, describeModule, type Handler, type Module, type ModuleSpec } from "../module.js";
 import type { Schema } from "../schema.js";
 import { findAddress, HOST_VARIABLE } from "../wire/address.js";
+import type { TlsFiles } from "../wire/secrets.js";
 import { PLANES, type Plane } from "./connection.js";
 import { Runner } from "./runner.js";
 import { Session } from "./session.js";
@@ -27,12 +28,12 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 /** What a provider may be told besides its namespace; what is absent comes from the environment. */
-export interface ProviderOptions {
+export interface ProviderOptions extends TlsFiles {
   /** Who the provider is, stable over restarts. Default: `MODRACK_SERVICE_ID`, else the namespace. */
   serviceId?: string;
   /** Shared by replicas, each with a service id of its own. Default: `MODRACK_GROUP_ID`, else none. */
   groupId?: string;
-  /** `http://127.0.0.1:7420` or `unix:/path/to.sock`. Default: `MODRACK_HOST`. */
+  /** `http://127.0.0.1:7420`, `https://modrack.example:7420` or `unix:/path/to.sock`. Default: `MODRACK_HOST`. */
   host?: string;
   /** The only plane to use. Default: `MODRACK_PLANE`, else the fastest that works. */
   plane?: Plane;
@@ -213,6 +214,7 @@ export class Provider {
     const address = findAddress(host);
     const session = new Session({
       address,
+      tls: this.#options,
       served: {
         identity: {
           serviceId: this.serviceId,

@@ -15,8 +15,9 @@ import {
   RegisterResponseSchema,
 } from "../generated/modrack/provider/v1/registry.js";
 import type { Logger } from "../logger.js";
-import { type Address, CHANNEL_OPTIONS, credentialsOf } from "../wire/address.js";
+import { type Address, CHANNEL_OPTIONS } from "../wire/address.js";
 import { errorFromRpc, errorFromWire } from "../wire/errors.js";
+import { channelCredentials, type TlsFiles } from "../wire/secrets.js";
 import { connectAttach } from "./attach.js";
 import type { Connection, Plane } from "./connection.js";
 import { connectLink } from "./link.js";
@@ -35,6 +36,7 @@ const LAST_CALLS_UNARY_MS = 100;
 /** What a session is given. */
 export interface SessionOptions {
   readonly address: Address;
+  readonly tls: TlsFiles;
   readonly served: Served;
   readonly runner: Runner;
   readonly logger: Logger;
@@ -134,8 +136,9 @@ export class Session {
 
   /** From one registration to the end of its connection. */
   async #serveOnce(): Promise<Outcome> {
-    const { address, graceMs, onReady } = this.#options;
-    const client = new ModuleRegistryClient(address.target, credentialsOf(address), CHANNEL_OPTIONS);
+    const { address, tls, graceMs, onReady } = this.#options;
+    // Read anew for each registration, so that certificates can be rotated.
+    const client = new ModuleRegistryClient(address.target, channelCredentials(address, tls), CHANNEL_OPTIONS);
     let connection: Connection | undefined;
     try {
       connection = await this.#open(client);

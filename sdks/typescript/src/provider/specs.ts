@@ -1,10 +1,7 @@
 // What a provider says of itself on the wire. Builds messages; sends none.
 
-import { readFileSync } from "node:fs";
-
 import { create } from "@bufbuild/protobuf";
 
-import { ModrackError } from "../errors.js";
 import {
   type DataPlane,
   type ModuleSpec,
@@ -16,6 +13,7 @@ import {
 } from "../generated/modrack/provider/v1/registry.js";
 import type { Module } from "../module.js";
 import { VERSION } from "../version.js";
+import { secretOf } from "../wire/secrets.js";
 import { typeToWire } from "../wire/types.js";
 
 const PROTOCOL_VERSION = 1;
@@ -79,21 +77,8 @@ export function registerRequest(
     planes: [...registration.planes],
     serviceUrl: registration.serviceUrl,
     sessionToken: registration.sessionToken,
-    credential: credentialOf(identity.credentialFile),
+    credential: identity.credentialFile === "" ? "" : secretOf(identity.credentialFile, "the credential"),
     lifecycle: registration.serviceUrl !== "",
     info: providerInfo(),
   });
-}
-
-function credentialOf(file: string): string {
-  if (file === "") return "";
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ModrackError("client.credential.unreadable", `the credential cannot be read: ${why}`, {
-      category: "FAILED_PRECONDITION",
-      cause,
-    });
-  }
 }

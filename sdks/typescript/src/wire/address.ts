@@ -1,6 +1,6 @@
 // Where the host is: reads `MODRACK_HOST` and says what gRPC needs to get there. Connects to nothing.
 
-import { type ChannelCredentials, type ChannelOptions, credentials } from "@grpc/grpc-js";
+import type { ChannelOptions } from "@grpc/grpc-js";
 
 import { ModrackError } from "../errors.js";
 
@@ -29,11 +29,6 @@ export interface Address {
   readonly target: string;
   /** Whether the connection is encrypted. */
   readonly secure: boolean;
-}
-
-/** The credentials of a channel to a host: TLS with the system's certificates for `https`, none otherwise. */
-export function credentialsOf(address: Address): ChannelCredentials {
-  return address.secure ? credentials.createSsl() : credentials.createInsecure();
 }
 
 /**

@@ -121,6 +121,8 @@ export class FakeHost {
   readonly unregistered: string[] = [];
   readonly peers: Peer[] = [];
   readonly calls: CallRequest[] = [];
+  /** Names that `GetModule` was asked for. */
+  readonly asked: string[] = [];
   #folder = mkdtempSync(join(tmpdir(), "modrack-"));
   #server = new grpc.Server();
   #link: NetServer = createServer((socket) => this.#linked(socket));
@@ -296,6 +298,7 @@ export class FakeHost {
     return {
       listModules: (_, reply) => reply(null, { modules: this.#modules() }),
       getModule: ({ request }, reply) => {
+        this.asked.push(request.name);
         const module = this.#modules().find(({ name }) => name === request.name);
         reply(module === undefined ? unknown(request.name) : null, { ...(module ? { module } : {}) });
       },
@@ -312,6 +315,8 @@ export class FakeHost {
           (error: ModrackError) => reply(statusOf(error)),
         );
       },
+      callStream: (stream) => stream.emit("error", statusOf(new ModrackError("host.test", "no streams yet"))),
+      callBatch: (_, reply) => reply(statusOf(new ModrackError("host.test", "no batches yet"))),
       watch: (stream) => {
         for (const module of this.#modules()) stream.write({ event: { case: "added", value: { module } } });
         stream.write({ event: { case: "synced", value: { modules: this.#modules().length } } });
