@@ -11,20 +11,20 @@ pub use self::{
 };
 
 /// Largest magnitude that every double holds together with its neighbours: 2^53 - 1.
-const MAX_SAFE: i64 = 9_007_199_254_740_991;
+pub(crate) const MAX_SAFE: i64 = 9_007_199_254_740_991;
 
 /// Marks the position of a variant where the bare value would not tell it.
 pub(crate) const VARIANT: &str = "$variant";
 /// The value beside `$variant`.
 pub(crate) const VALUE: &str = "value";
 /// Marks an Int in an Any, beyond [`MAX_SAFE`].
-const INT: &str = "$int";
+pub(crate) const INT: &str = "$int";
 /// Marks a Float in an Any that would read as an Int or has no JSON number.
-const FLOAT: &str = "$float";
+pub(crate) const FLOAT: &str = "$float";
 /// Marks Bytes in an Any.
-const BYTES: &str = "$bytes";
+pub(crate) const BYTES: &str = "$bytes";
 /// Marks a map in an Any that no JSON object can show.
-const MAP: &str = "$map";
+pub(crate) const MAP: &str = "$map";
 
 fn is_safe(v: i64) -> bool {
     (-MAX_SAFE..=MAX_SAFE).contains(&v)

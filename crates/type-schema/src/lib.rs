@@ -64,7 +64,7 @@ pub use crate::{
     encode::encode,
     error::{DecodeError, EncodeError, JsonError},
     json::{from_json, json_to_msgpack, msgpack_to_json, parse_json, parse_json_text, to_json},
-    json_schema::json_schema,
+    json_schema::{json_schema, json_schema_parts},
     lock::{LOCK_VERSION, Lock, LockDifference, LockError, LockedCapabilities, LockedExample, LockedModule},
     reader::MAX_VALUE_DEPTH,
     schema::{Schema, Transcoder},
