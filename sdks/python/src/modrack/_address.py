@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from modrack._credentials import Tls
 from modrack.errors import FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
@@ -34,13 +35,14 @@ class Address:
     text: str
     target: str
     secure: bool
+    tls: Tls = field(default_factory=Tls)
 
     def channel(self) -> grpc.Channel:
         """A channel for threads; connects when it is used."""
         import grpc
 
         if self.secure:
-            return grpc.secure_channel(self.target, grpc.ssl_channel_credentials(), OPTIONS)
+            return grpc.secure_channel(self.target, self.tls.channel_credentials(), OPTIONS)
         return grpc.insecure_channel(self.target, OPTIONS)
 
     def async_channel(self) -> grpc.aio.Channel:
@@ -49,7 +51,7 @@ class Address:
         import grpc.aio
 
         if self.secure:
-            return grpc.aio.secure_channel(self.target, grpc.ssl_channel_credentials(), OPTIONS)
+            return grpc.aio.secure_channel(self.target, self.tls.channel_credentials(), OPTIONS)
         return grpc.aio.insecure_channel(self.target, OPTIONS)
 
 
@@ -77,8 +79,14 @@ def parse_address(text: str) -> Address:
     return Address(text, f"{name}:{port}", secure=url.scheme == "https")
 
 
-def find_address(host: str | None) -> Address:
-    """The host given, else that of the environment.
+def find_address(
+    host: str | None,
+    *,
+    ca_file: str | None = None,
+    cert_file: str | None = None,
+    key_file: str | None = None,
+) -> Address:
+    """The host given, else that of the environment; the same for the files of TLS.
 
     # Errors
     `FailedPrecondition` with `client.host.unset`; `InvalidArgument` with `client.host.invalid`.
@@ -86,7 +94,7 @@ def find_address(host: str | None) -> Address:
     text = host or os.environ.get(VARIABLE, "")
     if not text:
         raise FailedPrecondition("client.host.unset", f"no host is named: set {VARIABLE} to {_EXAMPLES}")
-    return parse_address(text)
+    return replace(parse_address(text), tls=Tls.find(ca_file, cert_file, key_file))
 
 
 def _invalid(text: str, why: str) -> InvalidArgument:

@@ -6,93 +6,79 @@ was. When the module has been replaced since, it is fetched again and the call s
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import AsyncIterator, Generator, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeVar
-
-import grpc
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from modrack._address import find_address
+from modrack._async_client import AsyncClient
+from modrack._calls import DEFAULT_TIMEOUT, Shape, Target, batch_outputs, batch_request, call_request, shape_of
+from modrack._catalog import EndpointInfo, ModuleEvent, ModuleInfo, module_event, module_info
+from modrack._credentials import client_token
 from modrack._generated.host.v1 import host_pb as pb
-from modrack._generated.host.v1.host_grpc import HostAsyncStub, HostStub
+from modrack._generated.host.v1.host_grpc import HostStub
 from modrack._inputs import input_of
-from modrack._types import CType
-from modrack._wire_errors import from_rpc
-from modrack._wire_types import from_schema
+from modrack._scope import Scope
 from modrack.bindings import TypedModule
-from modrack.codec import Codec
-from modrack.errors import DeadlineExceeded, ModrackError
+from modrack.errors import ModrackError
 
-DEFAULT_TIMEOUT = 30.0
-"""Seconds that a wait takes at most where the caller says nothing."""
+if TYPE_CHECKING:
+    import grpc
 
-SCHEMA_CHANGED = "registry.schema.changed"
+__all__ = ["DEFAULT_TIMEOUT", "AsyncClient", "Client", "EndpointInfo", "ModuleEvent", "ModuleInfo"]
 
 Output = TypeVar("Output")
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleInfo:
-    """A registered module. `name` is qualified, `revision` rises with each replacement, `endpoints` is who serves it."""
-
-    name: str
-    description: str
-    input: CType
-    output: CType
-    version: str
-    revision: int
-    fingerprint: str
-    idempotent: bool
-    endpoints: tuple[EndpointInfo, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointInfo:
-    """One session that provides a module; `plane` and `state` in lower case, e.g. `link`, `ready`."""
-
-    session_id: str
-    service_id: str
-    group_id: str
-    plane: str
-    state: str
-    language: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleEvent:
-    """One change of the registry. `synced` ends the present state; `module` is absent there and for `removed`."""
-
-    kind: Literal["added", "changed", "removed", "synced"]
-    name: str
-    module: ModuleInfo | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    fingerprint: str
-    input: Codec
-    output: Codec
 
 
 class Client:
     """Calls modules from threads; may be shared between them. Opens its connection at the first call.
 
-    `host` is `http://127.0.0.1:7420` or `unix:/path`; without it `MODRACK_HOST` says where. Every wait ends after `timeout`
-    seconds, 30 by default. Every failure is a `ModrackError`.
+    `host` is `http://127.0.0.1:7420`, `https://…` or `unix:/path`; without it `MODRACK_HOST` says where. Every wait ends after
+    `timeout` seconds, 30 by default. Every failure is a `ModrackError`. `token_file` holds the bearer token (`MODRACK_TOKEN_FILE`)
+    and is read anew when it changes; `ca_file`, `cert_file` and `key_file` (`MODRACK_CA_FILE`, …) belong to `https`.
 
         with Client() as client:
             client.call("text.WordCount", text="to be or not to be")
+
+    The options of `call`, `stream` and `call_batch`:
+
+    * `returns`: the type of the output (of an item, in a stream), e.g. a dataclass or `list[int]`; the values are of that type and
+      checkers know it. Without it records are `dict`s. An output that does not fit it is a `CodecError`.
+    * `schema_fingerprint`: the schema that the caller was written for, as `ModuleInfo.fingerprint` says it. The call fails with
+      `registry.schema.changed` before anything runs when the module has another one by now.
+    * `timeout` in seconds, for all of a stream or batch. `idempotency_key`: equal for calls that shall have one effect.
+
+    Fields of the input that are named like an option go into the mapping. `call_typed`, `stream_typed` and `call_batch_typed` take
+    a `TypedModule` in place of a name, as generated bindings do: the host is not asked for the types, and a module that has others
+    by now fails with `registry.schema.changed`.
     """
 
-    def __init__(self, host: str | None = None, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        host: str | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        token_file: str | None = None,
+        ca_file: str | None = None,
+        cert_file: str | None = None,
+        key_file: str | None = None,
+    ) -> None:
+        address = find_address(host, ca_file=ca_file, cert_file=cert_file, key_file=key_file)
         self._timeout = timeout
-        self._channel = find_address(host).channel()
+        self._channel: grpc.Channel | None = address.channel()
         self._stub = HostStub(self._channel)
-        self._known: dict[str, _Known] = {}
+        self._scope = Scope(client_token(token_file).text)
+        self._shapes: dict[str, Shape] = {}
+
+    @classmethod
+    def of_call(cls, stub: HostStub, scope: Scope, shapes: dict[str, Shape]) -> Self:
+        """The client of one call's handler, on a channel that it does not own; `Context` gives them out."""
+        client = cls.__new__(cls)
+        client._timeout = DEFAULT_TIMEOUT
+        client._channel = None
+        client._stub = stub
+        client._scope = scope
+        client._shapes = shapes
+        return client
 
     def __enter__(self) -> Self:
         return self
@@ -101,8 +87,37 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; calls that run fail with `client.call.cancelled`."""
-        self._channel.close()
+        """Closes the connection; calls that run fail with `client.call.cancelled`. The client of a handler stays open."""
+        if self._channel is not None:
+            self._channel.close()
+
+    @overload
+    def call(
+        self,
+        name: str,
+        input: Any = None,
+        /,
+        *,
+        returns: type[Output],
+        schema_fingerprint: str = "",
+        timeout: float | None = None,
+        idempotency_key: str = "",
+        **fields: Any,
+    ) -> Output: ...
+
+    @overload
+    def call(
+        self,
+        name: str,
+        input: Any = None,
+        /,
+        *,
+        returns: Any = None,
+        schema_fingerprint: str = "",
+        timeout: float | None = None,
+        idempotency_key: str = "",
+        **fields: Any,
+    ) -> Any: ...
 
     def call(
         self,
@@ -110,23 +125,18 @@ class Client:
         input: Any = None,
         /,
         *,
+        returns: Any = None,
+        schema_fingerprint: str = "",
         timeout: float | None = None,
         idempotency_key: str = "",
         **fields: Any,
     ) -> Any:
         """The output of a module: `call("text.Replace", text=…, find=…, replace=…)`.
 
-        The input is given by keyword fields, as a mapping, or as one value where it is no record. Records of the output are
-        `dict`s. Fields named `timeout` or `idempotency_key` go into the mapping.
+        The input is given by keyword fields, as a mapping or an object with these fields, or as one value where it is no record.
         """
-        value = input_of(input, fields)
-        known = self._known.get(name) or self._fetch(name)
-        try:
-            return self._call(name, known, value, timeout, idempotency_key)
-        except ModrackError as error:
-            if error.code != SCHEMA_CHANGED:
-                raise
-        return self._call(name, self._fetch(name), value, timeout, idempotency_key)
+        target = Target.by_name(name, returns, schema_fingerprint)
+        return self._call(target, input_of(input, fields), timeout, idempotency_key)
 
     def call_typed(
         self,
@@ -137,105 +147,58 @@ class Client:
         timeout: float | None = None,
         idempotency_key: str = "",
     ) -> Output:
-        """The output of a module whose types the caller was written for, as generated bindings are.
+        """`call` of a module whose types the caller was written for."""
+        return self._call(Target.of(module), input, timeout, idempotency_key)
 
-        The host is not asked for the types. Raises `FailedPrecondition` with `registry.schema.changed` when the module has
-        others now: the caller must be written, or generated, anew.
-        """
-        known = _Known(module.fingerprint, module.input, module.output)
-        return self._call(module.name, known, input, timeout, idempotency_key)
-
-    def list_modules(self, pattern: str = "", *, timeout: float | None = None) -> list[ModuleInfo]:
-        """The modules whose names match, e.g. `text.*`; all without a pattern. In ascending order of their names."""
-        found: list[ModuleInfo] = []
-        token = ""
-        while True:
-            request = pb.ListModulesRequest(pattern=pattern, page_token=token)
-            with _translated(timeout or self._timeout):
-                page = self._stub.ListModules(request, timeout=timeout or self._timeout)
-            found.extend(map(_module_info, page.modules))
-            token = page.next_page_token
-            if not token:
-                return found
-
-    def get_module(self, name: str, *, timeout: float | None = None) -> ModuleInfo:
-        """One module. Raises `NotFound` when it is not registered."""
-        with _translated(timeout or self._timeout):
-            answer = self._stub.GetModule(pb.GetModuleRequest(name=name), timeout=timeout or self._timeout)
-        return _module_info(answer.module)
-
-    def watch(self, pattern: str = "", *, timeout: float | None = None) -> Iterator[ModuleEvent]:
-        """The present modules, then each change. Ends with the iterator, or with `DeadlineExceeded` after `timeout` seconds.
-
-        Without a `timeout` it lasts as long as the host.
-        """
-        stream: Any = self._stub.Watch(pb.WatchRequest(pattern=pattern), timeout=timeout)
-        try:
-            with _translated(timeout):
-                for event in stream:
-                    yield _module_event(event)
-        finally:
-            stream.cancel()
-
-    def _fetch(self, name: str) -> _Known:
-        with _translated(self._timeout):
-            answer = self._stub.GetModule(pb.GetModuleRequest(name=name), timeout=self._timeout)
-        known = self._known[name] = _known(answer.module)
-        return known
-
-    def _call(self, name: str, known: _Known, value: Any, timeout: float | None, idempotency_key: str) -> Any:
-        request = _call_request(name, known, value, idempotency_key)
-        with _translated(timeout or self._timeout):
-            answer = self._stub.Call(request, timeout=timeout or self._timeout)
-        return known.output.decode(answer.output_data)
-
-
-class AsyncClient:
-    """`Client` for asyncio: the same methods, awaited. Belongs to the event loop in which it is made.
-
-    Cancelling a call cancels the module's handler.
-
-        async with AsyncClient() as client:
-            await client.call("text.WordCount", text="to be or not to be")
-    """
-
-    def __init__(self, host: str | None = None, *, timeout: float = DEFAULT_TIMEOUT) -> None:
-        self._timeout = timeout
-        self._channel = find_address(host).async_channel()
-        self._stub = HostAsyncStub(self._channel)
-        self._known: dict[str, _Known] = {}
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Closes the connection; calls that run fail with `client.call.cancelled`."""
-        await self._channel.close()
-
-    async def call(
+    @overload
+    def stream(
         self,
         name: str,
         input: Any = None,
         /,
         *,
+        returns: type[Output],
+        schema_fingerprint: str = "",
         timeout: float | None = None,
         idempotency_key: str = "",
         **fields: Any,
-    ) -> Any:
-        """The output of a module; see `Client.call`."""
-        value = input_of(input, fields)
-        known = self._known.get(name) or await self._fetch(name)
-        try:
-            return await self._call(name, known, value, timeout, idempotency_key)
-        except ModrackError as error:
-            if error.code != SCHEMA_CHANGED:
-                raise
-        return await self._call(name, await self._fetch(name), value, timeout, idempotency_key)
+    ) -> Generator[Output]: ...
 
-    async def call_typed(
+    @overload
+    def stream(
+        self,
+        name: str,
+        input: Any = None,
+        /,
+        *,
+        returns: Any = None,
+        schema_fingerprint: str = "",
+        timeout: float | None = None,
+        idempotency_key: str = "",
+        **fields: Any,
+    ) -> Generator[Any]: ...
+
+    def stream(
+        self,
+        name: str,
+        input: Any = None,
+        /,
+        *,
+        returns: Any = None,
+        schema_fingerprint: str = "",
+        timeout: float | None = None,
+        idempotency_key: str = "",
+        **fields: Any,
+    ) -> Generator[Any]:
+        """The items of a module that streams, as they come: `for item in client.stream("text.Words", text=…)`.
+
+        Nothing is sent before the first item is asked for, and no more is read than the loop takes, so that a slow loop holds up
+        the handler. Leaving the loop, or closing the generator, cancels the call. A failure may come after any item.
+        """
+        target = Target.by_name(name, returns, schema_fingerprint)
+        return self._stream(target, input_of(input, fields), timeout, idempotency_key)
+
+    def stream_typed(
         self,
         module: TypedModule[Output],
         input: Any,
@@ -243,114 +206,160 @@ class AsyncClient:
         *,
         timeout: float | None = None,
         idempotency_key: str = "",
-    ) -> Output:
-        """The output of a module whose types the caller was written for; see `Client.call_typed`."""
-        known = _Known(module.fingerprint, module.input, module.output)
-        return await self._call(module.name, known, input, timeout, idempotency_key)
+    ) -> Generator[Output]:
+        """`stream` of a module whose types the caller was written for."""
+        return self._stream(Target.of(module), input, timeout, idempotency_key)
 
-    async def list_modules(self, pattern: str = "", *, timeout: float | None = None) -> list[ModuleInfo]:
-        """The modules whose names match; see `Client.list_modules`."""
+    @overload
+    def call_batch(
+        self,
+        name: str,
+        inputs: Sequence[Any],
+        /,
+        *,
+        returns: type[Output],
+        schema_fingerprint: str = "",
+        timeout: float | None = None,
+        idempotency_keys: Sequence[str] = (),
+    ) -> list[Output | ModrackError]: ...
+
+    @overload
+    def call_batch(
+        self,
+        name: str,
+        inputs: Sequence[Any],
+        /,
+        *,
+        returns: Any = None,
+        schema_fingerprint: str = "",
+        timeout: float | None = None,
+        idempotency_keys: Sequence[str] = (),
+    ) -> list[Any]: ...
+
+    def call_batch(
+        self,
+        name: str,
+        inputs: Sequence[Any],
+        /,
+        *,
+        returns: Any = None,
+        schema_fingerprint: str = "",
+        timeout: float | None = None,
+        idempotency_keys: Sequence[str] = (),
+    ) -> list[Any]:
+        """The outputs of a module for several inputs, in their order: `call_batch("ml.Embed", [{"text": "a"}, {"text": "b"}])`.
+
+        Where an input fails, a `ModrackError` stands in place of its output. `idempotency_keys` has one key per input.
+
+        Raises `ModrackError` where the batch fails as a whole, `CodecError` with a path such as `[3].text` for a wrong input.
+        """
+        target = Target.by_name(name, returns, schema_fingerprint)
+        return self._call_batch(target, inputs, timeout, idempotency_keys)
+
+    def call_batch_typed(
+        self,
+        module: TypedModule[Output],
+        inputs: Sequence[Any],
+        /,
+        *,
+        timeout: float | None = None,
+        idempotency_keys: Sequence[str] = (),
+    ) -> list[Output | ModrackError]:
+        """`call_batch` of a module whose types the caller was written for."""
+        return self._call_batch(Target.of(module), inputs, timeout, idempotency_keys)
+
+    def list_modules(self, pattern: str = "", *, timeout: float | None = None) -> list[ModuleInfo]:
+        """The modules whose names match, e.g. `text.*`; all without a pattern. In ascending order of their names."""
         found: list[ModuleInfo] = []
         token = ""
         while True:
             request = pb.ListModulesRequest(pattern=pattern, page_token=token)
-            with _translated(timeout or self._timeout):
-                page = await self._stub.ListModules(request, timeout=timeout or self._timeout)
-            found.extend(map(_module_info, page.modules))
+            with self._scope.call("", timeout or self._timeout) as sent:
+                page = sent.wait(self._stub.ListModules, request)
+            found.extend(map(module_info, page.modules))
             token = page.next_page_token
             if not token:
                 return found
 
-    async def get_module(self, name: str, *, timeout: float | None = None) -> ModuleInfo:
+    def get_module(self, name: str, *, timeout: float | None = None) -> ModuleInfo:
         """One module. Raises `NotFound` when it is not registered."""
-        with _translated(timeout or self._timeout):
-            answer = await self._stub.GetModule(pb.GetModuleRequest(name=name), timeout=timeout or self._timeout)
-        return _module_info(answer.module)
+        return module_info(self._module(name, timeout or self._timeout))
 
-    async def watch(self, pattern: str = "", *, timeout: float | None = None) -> AsyncIterator[ModuleEvent]:
-        """The present modules, then each change; see `Client.watch`."""
-        stream: Any = self._stub.Watch(pb.WatchRequest(pattern=pattern), timeout=timeout)
-        try:
-            with _translated(timeout):
-                async for event in stream:
-                    yield _module_event(event)
-        finally:
-            stream.cancel()
+    def watch(self, pattern: str = "", *, timeout: float | None = None) -> Iterator[ModuleEvent]:
+        """The present modules, then each change. Ends with the iterator, or with `DeadlineExceeded` after `timeout` seconds.
 
-    async def _fetch(self, name: str) -> _Known:
-        with _translated(self._timeout):
-            answer = await self._stub.GetModule(pb.GetModuleRequest(name=name), timeout=self._timeout)
-        known = self._known[name] = _known(answer.module)
-        return known
+        Without a `timeout` it lasts as long as the host.
+        """
+        with self._scope.call("", timeout) as sent:
+            stream: Any = self._stub.Watch(
+                pb.WatchRequest(pattern=pattern), timeout=sent.timeout, metadata=sent.metadata
+            )
+            try:
+                for event in stream:
+                    yield module_event(event)
+            finally:
+                stream.cancel()
 
-    async def _call(self, name: str, known: _Known, value: Any, timeout: float | None, idempotency_key: str) -> Any:
-        request = _call_request(name, known, value, idempotency_key)
-        with _translated(timeout or self._timeout):
-            answer = await self._stub.Call(request, timeout=timeout or self._timeout)
-        return known.output.decode(answer.output_data)
+    def _module(self, name: str, timeout: float) -> pb.Module:
+        with self._scope.call("", timeout) as sent:
+            answer = sent.wait(self._stub.GetModule, pb.GetModuleRequest(name=name))
+        return answer.module
 
+    def _shape(self, target: Target) -> Shape:
+        shape = target.shape or self._shapes.get(target.name)
+        if shape is None:
+            shape = self._shapes[target.name] = shape_of(self._module(target.name, self._timeout))
+        return shape
 
-@contextlib.contextmanager
-def _translated(timeout: float | None) -> Generator[None]:
-    began = time.monotonic()
-    try:
-        yield
-    except grpc.RpcError as failure:
-        error = from_rpc(failure)
-        # A server that enforces the same deadline may be a moment faster, and gRPC stacks call that a cancellation.
-        if error.code == "client.call.cancelled" and timeout is not None and time.monotonic() - began >= timeout:
-            error = DeadlineExceeded("client.deadline.exceeded", f"no answer in {timeout:g} s", retryable=True)
-        raise error from None
+    def _again(self, target: Target, error: ModrackError, repeat: bool) -> None:
+        """Forgets a schema that the host calls old, so that the call is sent once more; raises any other failure."""
+        if not repeat or not target.may_repeat(error):
+            raise error
+        self._shapes.pop(target.name, None)
 
+    def _call(self, target: Target, value: Any, timeout: float | None, idempotency_key: str) -> Any:
+        for repeat in (True, False):
+            shape = self._shape(target)
+            request = call_request(target, shape, value, idempotency_key)
+            try:
+                with self._scope.call(target.name, timeout or self._timeout) as sent:
+                    answer = sent.wait(self._stub.Call, request)
+                return shape.reader(target.returns)(answer.output_data)
+            except ModrackError as error:
+                self._again(target, error, repeat)
+        raise AssertionError("the second round returns or raises")
 
-def _known(module: pb.Module) -> _Known:
-    return _Known(module.schema_fingerprint, Codec(from_schema(module.input)), Codec(from_schema(module.output)))
+    def _call_batch(
+        self, target: Target, values: Sequence[Any], timeout: float | None, idempotency_keys: Sequence[str]
+    ) -> list[Any]:
+        for repeat in (True, False):
+            shape = self._shape(target)
+            request = batch_request(target, shape, values, idempotency_keys)
+            try:
+                with self._scope.call(target.name, timeout or self._timeout) as sent:
+                    answer = sent.wait(self._stub.CallBatch, request)
+                return batch_outputs(answer, shape.reader(target.returns))
+            except ModrackError as error:
+                self._again(target, error, repeat)
+        raise AssertionError("the second round returns or raises")
 
-
-def _call_request(name: str, known: _Known, value: Any, idempotency_key: str) -> pb.CallRequest:
-    return pb.CallRequest(
-        module=name,
-        input_data=known.input.encode(value),
-        schema_fingerprint=known.fingerprint,
-        idempotency_key=idempotency_key,
-    )
-
-
-def _module_info(module: pb.Module) -> ModuleInfo:
-    return ModuleInfo(
-        name=module.name,
-        description=module.description,
-        input=from_schema(module.input),
-        output=from_schema(module.output),
-        version=module.version,
-        revision=module.revision,
-        fingerprint=module.schema_fingerprint,
-        idempotent=module.capabilities.idempotent,
-        endpoints=tuple(map(_endpoint_info, module.endpoints)),
-    )
-
-
-def _endpoint_info(endpoint: pb.Endpoint) -> EndpointInfo:
-    from modrack._generated.provider.v1 import registry_pb
-
-    return EndpointInfo(
-        session_id=endpoint.session_id,
-        service_id=endpoint.service_id,
-        group_id=endpoint.group_id,
-        plane=registry_pb.DataPlane.Name(endpoint.plane).removeprefix("DATA_PLANE_").lower(),
-        state=pb.SessionState.Name(endpoint.state).removeprefix("SESSION_STATE_").lower(),
-        language=endpoint.info.language,
-        pid=endpoint.info.pid,
-    )
-
-
-def _module_event(event: pb.WatchResponse) -> ModuleEvent:
-    match event.WhichOneof("event"):
-        case "added":
-            return ModuleEvent("added", event.added.module.name, _module_info(event.added.module))
-        case "changed":
-            return ModuleEvent("changed", event.changed.module.name, _module_info(event.changed.module))
-        case "removed":
-            return ModuleEvent("removed", event.removed.name, reason=event.removed.reason)
-        case _:
-            return ModuleEvent("synced", "")
+    def _stream(self, target: Target, value: Any, timeout: float | None, idempotency_key: str) -> Generator[Any]:
+        for repeat in (True, False):
+            begun = False
+            shape = self._shape(target)
+            read = shape.reader(target.returns)
+            request = pb.CallStreamRequest(call=call_request(target, shape, value, idempotency_key))
+            try:
+                with self._scope.call(target.name, timeout or self._timeout) as sent:
+                    stream: Any = self._stub.CallStream(request, timeout=sent.timeout, metadata=sent.metadata)
+                    try:
+                        with sent.cancelled_with(stream):
+                            for event in stream:
+                                begun = True
+                                if event.WhichOneof("event") == "item_data":
+                                    yield read(event.item_data)
+                    finally:
+                        stream.cancel()
+                return
+            except ModrackError as error:
+                self._again(target, error, repeat and not begun)

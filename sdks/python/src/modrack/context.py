@@ -1,10 +1,27 @@
-"""What a handler may know of the call that it answers. Starts and ends nothing itself."""
+"""What a handler may know of the call that it answers, and what it may call in turn. Starts and ends nothing itself."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from modrack.client import AsyncClient, Client
+
+
+class Nested(Protocol):
+    """Makes the clients of handlers; `_nested.py` does it for a provider that runs."""
+
+    def async_client(self, ctx: Context) -> AsyncClient:
+        """The client of an async handler."""
+        ...
+
+    def client(self, ctx: Context) -> Client:
+        """The client of a handler in a thread."""
+        ...
 
 
 class Context:
@@ -16,8 +33,10 @@ class Context:
     """
 
     __slots__ = (
+        "_callbacks",
         "_cancelled",
         "_event",
+        "_nested",
         "attempt",
         "deadline",
         "execution_id",
@@ -39,6 +58,7 @@ class Context:
         traceparent: str = "",
         tracestate: str = "",
         timeout: float | None = None,
+        nested: Nested | None = None,
     ) -> None:
         self.module = module
         self.execution_id = execution_id
@@ -50,6 +70,27 @@ class Context:
         self.deadline = None if timeout is None else time.monotonic() + timeout
         self._cancelled = False
         self._event: threading.Event | None = None
+        self._callbacks: list[Callable[[], object]] = []
+        self._nested = nested
+
+    @property
+    def client(self) -> AsyncClient:
+        """Calls other modules from an async handler: `await ctx.client.call("text.Uppercase", text=…)`.
+
+        Its calls have at most what is left of this call's deadline, belong to its trace, and end with it. They share one channel
+        per provider, which opens at the first call; the provider's own session is what the host lets them in by.
+
+        Raises `RuntimeError` in a sync handler, and where no host is, e.g. in a test.
+        """
+        return self._makes().async_client(self)
+
+    @property
+    def sync_client(self) -> Client:
+        """`client` for sync handlers: `ctx.sync_client.call("text.Uppercase", text=…)` blocks the handler's own thread.
+
+        Raises `RuntimeError` on the event loop, and where no host is.
+        """
+        return self._makes().client(self)
 
     @property
     def time_left(self) -> float | None:
@@ -86,6 +127,28 @@ class Context:
             self._cancelled = True
             if self._event is not None:
                 self._event.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def on_cancel(self, callback: Callable[[], object]) -> None:
+        """Calls back when the call is cancelled, at once when it is already; for whoever waits on the handler's behalf."""
+        with _EVENTS:
+            if not self._cancelled:
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    def off_cancel(self, callback: Callable[[], object]) -> None:
+        """Takes a callback of `on_cancel` back; one that has run is gone already."""
+        with _EVENTS:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
+    def _makes(self) -> Nested:
+        if self._nested is None:
+            raise RuntimeError("this call comes from no host that others could be called through")
+        return self._nested
 
 
 _EVENTS = threading.Lock()
