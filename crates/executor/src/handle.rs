@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream};
 use protocol::frame::{Answer, Execute, ExecutionId, ProviderFrame, TraceContext};
-use protocol::{DataPlane, Error, Origin, SessionId, codes};
-use registry::{Endpoint, EndpointState, Route};
+use protocol::{DataPlane, Error, SessionId, codes};
+use registry::Route;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::attempts::Work;
+use crate::check;
 use crate::connection::attach::{self, AttachIo};
 use crate::connection::driver::Driver;
 use crate::connection::link::{self, LinkBounds, LinkIo};
@@ -20,7 +23,7 @@ use crate::connection::{self, Ended, ProviderDrains};
 use crate::metrics::{Counted, Measured, Metrics};
 use crate::options::Options;
 use crate::service::{End, Request, Targets};
-use crate::target::{Attempt, Target, unavailable};
+use crate::target::{Attempt, Place, Target};
 
 /// One call as the host has it.
 #[derive(Debug, Clone)]
@@ -75,9 +78,6 @@ impl<R, W> AdoptedLink<R, W> {
     }
 }
 
-/// Pictures of the routes that one call may try: its own, and those after replacements that it met.
-const ROUTES: usize = 3;
-
 /// A link connection that was not taken over, and why: its provider has yet to be told.
 #[derive(Debug)]
 pub struct NotAdopted<R, W> {
@@ -90,14 +90,14 @@ pub struct NotAdopted<R, W> {
 /// Cheap to clone; all clones reach the same service.
 #[derive(Clone)]
 pub struct Handle {
-    options: Arc<Options>,
-    registry: registry::Handle,
-    targets: Arc<ArcSwap<Targets>>,
-    requests: mpsc::Sender<Request>,
+    pub(crate) options: Arc<Options>,
+    pub(crate) registry: registry::Handle,
+    pub(crate) targets: Arc<ArcSwap<Targets>>,
+    pub(crate) requests: mpsc::Sender<Request>,
     drains: mpsc::UnboundedSender<ProviderDrains>,
     process: u64,
-    calls: Arc<AtomicU64>,
-    metrics: Arc<Metrics>,
+    pub(crate) calls: Arc<AtomicU64>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Handle {
@@ -146,7 +146,7 @@ impl Handle {
         let (connection, inbox) = connection::channel();
         let bounds =
             LinkBounds { message_bytes: self.options.message_bytes, write_timeout: self.options.write_timeout };
-        let driver = Driver::new(session, self.drains.clone());
+        let driver = Driver::new(session, self.options.message_bytes, self.drains.clone());
         // Handed over last: nothing is written before the session is callable, and a connection which is not taken can
         // still be told why.
         let (handover, handed_over) = oneshot::channel();
@@ -175,7 +175,7 @@ impl Handle {
     {
         let (connection, inbox) = connection::channel();
         let Options { message_bytes, write_timeout, .. } = *self.options;
-        let driver = Driver::new(session, self.drains.clone());
+        let driver = Driver::new(session, message_bytes, self.drains.clone());
         let drive = attach::drive(driver, io, inbox, message_bytes, write_timeout).boxed();
         self.ask(|done| Request::Adopt { session, plane: DataPlane::Attach, connection, drive, done }).await?
     }
@@ -215,143 +215,62 @@ impl Handle {
         self.metrics.counted(&self.registry.routes())
     }
 
-    async fn run(&self, route: &Route, call: Call, measured: &mut Measured) -> Result<Reply, Error> {
-        if self.requests.is_closed() {
-            return Err(stopping());
-        }
-        let input = canonical(&route.input, call.input, codes::INPUT_INVALID, "input")?;
-        let mut execute = Execute {
+    pub(crate) async fn run(&self, route: &Route, call: Call, measured: &mut Measured) -> Result<Reply, Error> {
+        self.is_running()?;
+        check::plain(route)?;
+        let deadline = call.deadline;
+        let execute = self.execute(route, call)?;
+        let served = self.serve(route, &execute, deadline, measured).await?;
+        let output = check::output(route, served.output.result?)?;
+        let (revision, attempts) = (served.revision, served.attempts);
+        Ok(Reply { output, revision, session: served.target.session, plane: served.target.plane, attempts })
+    }
+
+    /// A call as it is sent, with a canonical input.
+    pub(crate) fn execute(&self, route: &Route, call: Call) -> Result<Execute, Error> {
+        let execute = Execute {
             module: route.spec.name.clone(),
-            input,
+            input: check::input(route, call.input)?,
             execution_id: call.execution_id,
             node_id: call.node_id,
+            // Both are set anew when the call is sent.
             attempt: 0,
+            timeout: Duration::ZERO,
             idempotency_key: call.idempotency_key,
             trace: call.trace,
-            // Set anew when the call is sent.
-            timeout: call.deadline.saturating_duration_since(Instant::now()),
         };
-        if execute.size_bound() > self.options.message_bytes {
-            let message = format!(
-                "an input of {} bytes does not fit a message of {}",
-                execute.input.len(),
-                self.options.message_bytes
-            );
-            return Err(Error::of(codes::INPUT_TOO_LARGE, message));
-        }
-        let mut route = route.clone();
-        let mut tried: Vec<SessionId> = Vec::new();
-        let mut last_failure = None;
-        for _ in 0..ROUTES {
-            while let Some(target) = self.choose(&route, &tried, call.deadline).await {
-                execute.attempt += 1;
-                measured.on(target.plane);
-                match target.attempt(execute.clone(), call.deadline, measured).await? {
-                    Attempt::Answered(answer) => return finish(&route, &target, execute.attempt, answer),
-                    Attempt::NotSent(error) => {
-                        self.report_unreachable(&target, &error);
-                        last_failure = Some(error);
-                    }
-                    Attempt::Lost(error) => {
-                        self.report_unreachable(&target, &error);
-                        last_failure = Some(retryable(&route, error)?);
-                    }
-                    Attempt::BrokenOff(error) => last_failure = Some(retryable(&route, error)?),
-                }
-                tried.push(target.session);
-            }
-            match self.moved(&route, &tried) {
-                Some(newer) if newer.fingerprint == route.fingerprint => route = newer,
-                Some(newer) => {
-                    let message = format!("the types of `{}` have just changed", newer.name);
-                    return Err(Error::of(codes::SCHEMA_CHANGED, message));
-                }
-                None => break,
-            }
-        }
-        Err(last_failure.unwrap_or_else(|| unavailable(format!("no provider of `{}` takes calls now", route.name))))
+        check::fits(&execute, self.options.message_bytes)?;
+        Ok(execute)
     }
 
-    /// The present route, when it has an endpoint that this call did not know: providers change places while calls are on
-    /// their way, and no call is to find a gap.
-    fn moved(&self, route: &Route, tried: &[SessionId]) -> Option<Route> {
-        let routes = self.registry.routes();
-        let newer = routes.get(route.name.as_str())?;
-        let ready = |endpoint: &&Endpoint| endpoint.state == EndpointState::Ready;
-        let known = |session: &SessionId| {
-            tried.contains(session) || route.endpoints.iter().filter(ready).any(|endpoint| endpoint.session == *session)
-        };
-        newer.endpoints.iter().filter(ready).any(|endpoint| !known(&endpoint.session)).then(|| Route::clone(newer))
+    /// # Errors
+    /// `host.stopping`.
+    pub(crate) fn is_running(&self) -> Result<(), Error> {
+        if self.requests.is_closed() { Err(stopping()) } else { Ok(()) }
     }
 
-    /// The endpoint with the least to do of those that were not tried; a unary client is made when it is first needed.
-    async fn choose(&self, route: &Route, tried: &[SessionId], deadline: Instant) -> Option<Arc<Target>> {
-        let ready = |endpoint: &&Endpoint| endpoint.state == EndpointState::Ready && !tried.contains(&endpoint.session);
-        let mut best: Option<Arc<Target>> = None;
-        let targets = self.targets.load_full();
-        // Replicas begin at another place each time, so that equal loads do not all go to the first.
-        let start = usize::try_from(self.calls.load(Ordering::Relaxed)).unwrap_or(0) % route.endpoints.len().max(1);
-        let rotated = route.endpoints[start..].iter().chain(&route.endpoints[..start]);
-        for endpoint in rotated.filter(ready) {
-            let target = match targets.get(&endpoint.session) {
-                Some(target) => Arc::clone(target),
-                None => match self.dial(route, endpoint, deadline).await {
-                    Some(target) => target,
-                    None => continue,
-                },
-            };
-            if best.as_ref().is_none_or(|best| target.load() < best.load()) {
-                best = Some(target);
-            }
-        }
-        best
-    }
-
-    async fn dial(&self, route: &Route, endpoint: &Endpoint, deadline: Instant) -> Option<Arc<Target>> {
-        let url = endpoint.service_url.clone()?;
-        let (session, lifecycle, module) = (endpoint.session, endpoint.lifecycle, route.name.as_str().to_owned());
-        let asked = self.ask(|done| Request::Dial { session, url, lifecycle, module, done });
-        tokio::time::timeout_at(deadline, asked).await.ok()?.ok()?.ok()
-    }
-
-    fn report_unreachable(&self, target: &Target, error: &Error) {
-        if target.plane == DataPlane::Unary {
-            let request =
-                Request::Unreachable { session: target.session, generation: target.generation, error: error.clone() };
-            // One report is enough, and the next call makes another.
-            let _unheard = self.requests.try_send(request).is_err();
-        }
-    }
-
-    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Error> {
+    pub(crate) async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Error> {
         let (done, answer) = oneshot::channel();
         self.requests.send(request(done)).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())
     }
 }
 
-/// Whether a call that a provider may have begun can be tried elsewhere.
-fn retryable(route: &Route, error: Error) -> Result<Error, Error> {
-    if route.spec.capabilities.idempotent { Ok(error) } else { Err(error) }
+/// Sends one call.
+impl Work for Execute {
+    type Output = Answer;
+
+    async fn attempt(&self, target: &Target, number: u32, place: Place, deadline: Instant) -> Attempt<Answer> {
+        let attempt = target.call(self.sent_now(number, deadline), deadline).await;
+        drop(place);
+        attempt
+    }
+
+    fn failure(answer: &Answer) -> Option<&Error> {
+        answer.result.as_ref().err()
+    }
 }
 
 fn stopping() -> Error {
     Error::of(codes::HOST_STOPPING, "the host is shutting down")
-}
-
-fn finish(route: &Route, target: &Target, attempts: u32, answer: Answer) -> Result<Reply, Error> {
-    let output = canonical(&route.output, answer.result?, codes::OUTPUT_INVALID, "output")
-        .map_err(|error| error.origin_is(Origin::Module).detail("module", route.name.as_str()))?;
-    Ok(Reply { output, revision: route.revision, session: target.session, plane: target.plane, attempts })
-}
-
-/// Checks bytes against a type; copies only what is not canonical.
-fn canonical(schema: &type_schema::Schema, bytes: Bytes, code: codes::Code, what: &str) -> Result<Bytes, Error> {
-    match schema.canonicalize(&bytes) {
-        Ok(std::borrow::Cow::Borrowed(_)) => Ok(bytes),
-        Ok(std::borrow::Cow::Owned(canonical)) => Ok(canonical.into()),
-        Err(error) => Err(Error::of(code, format!("the {what} is refused: {error}"))
-            .detail("codec_code", error.code.as_str())
-            .detail("path", error.path)),
-    }
 }

@@ -10,16 +10,23 @@
 //! * Calls in flight and calls that wait are bounded per provider; one more is refused with a time to come back.
 //! * The task of a connection owns its state; callers reach it through channels.
 
+mod attempts;
+mod batch;
+mod check;
 mod connection;
 mod handle;
 mod metrics;
 mod options;
 mod service;
+mod source;
+mod stream;
 mod target;
 
+pub use batch::{Answered, Batch, BatchInput, BatchReply, MOST_ELEMENTS};
 pub use connection::attach::AttachIo;
 pub use connection::link::LinkIo;
 pub use handle::{AdoptedLink, Call, Handle, NotAdopted, Reply};
 pub use metrics::{BUCKETS, Counted};
 pub use options::Options;
 pub use service::{End, Event, Service};
+pub use stream::ItemStream;

@@ -199,12 +199,8 @@ impl Service {
         if !routed {
             return Err(Error::of(codes::PROVIDER_UNAVAILABLE, "the provider has just left"));
         }
-        let client = UnaryClient::new(
-            url,
-            &self.options.dialer,
-            self.options.connect_timeout,
-            self.options.message_bytes,
-        )?;
+        let client =
+            UnaryClient::new(url, &self.options.dialer, self.options.connect_timeout, self.options.message_bytes)?;
         self.insert(session, DataPlane::Unary, Transport::Unary { client: Box::new(client), lifecycle });
         Ok(Arc::clone(self.targets.load().get(&session).expect("it was inserted")))
     }

@@ -1,16 +1,19 @@
 //! One provider that takes calls: its transport, and how many calls it may have. Does not choose among providers.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use protocol::frame::{Answer, Execute};
 use protocol::unary::{UnaryClient, UnaryOutcome};
 use protocol::{DataPlane, Error, SessionId, codes};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::connection::{Connection, NotSent, Outcome, deadline_exceeded, lost};
+use crate::connection::calls::counted;
+use crate::connection::{BatchAnswer, Connection, NotSent, Outcome, deadline_exceeded, just_left, lost};
 use crate::metrics::Measured;
+use crate::source::Source;
 
 /// How calls travel to one session.
 #[derive(Debug)]
@@ -33,26 +36,44 @@ pub(crate) struct Target {
     pub(crate) transport: Transport,
     /// Tells apart two transports of one session, one after the other.
     pub(crate) generation: u64,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     max_in_flight: usize,
     /// Set when the session is over. A connection tells its calls itself; those of the unary plane learn it here.
     over: watch::Sender<Option<Error>>,
     max_queued: usize,
     queued: AtomicUsize,
     /// Calls that run or wait.
-    load: AtomicUsize,
+    load: Arc<AtomicUsize>,
+}
+
+/// A call's place among those that a provider works on at once. Dropped, it is free for the next.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _slot: OwnedSemaphorePermit,
+    _load: Loaded,
 }
 
 /// What became of one attempt.
-pub(crate) enum Attempt {
-    /// The provider, or the deadline, answered.
-    Answered(Answer),
+#[derive(Debug)]
+pub(crate) enum Attempt<T> {
+    /// The provider answered.
+    Answered(T),
+    /// The deadline passed first.
+    Late,
     /// Nothing reached the provider: another one may be tried whatever the module is.
     NotSent(Error),
     /// The provider went away while it had the call.
     Lost(Error),
     /// The provider broke this call off, and is still there.
     BrokenOff(Error),
+}
+
+#[cfg(test)]
+impl Place {
+    /// A place at no provider.
+    pub(crate) fn outside(slot: OwnedSemaphorePermit) -> Self {
+        Self { _slot: slot, _load: Loaded::enter(&Arc::default()) }
+    }
 }
 
 impl Target {
@@ -69,12 +90,12 @@ impl Target {
             plane,
             transport,
             generation,
-            slots: Semaphore::new(max_in_flight),
+            slots: Arc::new(Semaphore::new(max_in_flight)),
             max_in_flight,
             over: watch::Sender::new(None),
             max_queued,
             queued: AtomicUsize::new(0),
-            load: AtomicUsize::new(0),
+            load: Arc::new(AtomicUsize::new(0)),
         }
     }
 
@@ -83,48 +104,72 @@ impl Target {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Runs one attempt within the deadline and the bounds of this provider.
+    /// A place for one call, at the longest until the deadline.
     ///
     /// # Errors
     /// `executor.overloaded` when the queue is full, `executor.deadline.exceeded` when the time ends in it.
-    pub(crate) async fn attempt(
-        &self,
-        mut execute: Execute,
-        deadline: Instant,
-        measured: &Measured,
-    ) -> Result<Attempt, Error> {
-        let _counted = Counted::enter(&self.load);
-        let _slot = self.slot(deadline, measured).await?;
-        let now = Instant::now();
-        if now >= deadline {
-            return Err(deadline_exceeded());
+    pub(crate) async fn place(&self, deadline: Instant, measured: &Measured) -> Result<Place, Error> {
+        let load = Loaded::enter(&self.load);
+        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Ok(Place { _slot: slot, _load: load });
         }
-        execute.timeout = deadline - now;
+        let waits = Counted::enter(&self.queued);
+        if waits.before >= self.max_queued {
+            let message = format!("{} calls wait for this provider already", self.max_queued);
+            return Err(Error::of(codes::OVERLOADED, message).retry_after(Duration::from_millis(100)));
+        }
+        let _counted = measured.waits();
+        match tokio::time::timeout_at(deadline, Arc::clone(&self.slots).acquire_owned()).await {
+            Ok(slot) => Ok(Place { _slot: slot.expect("the semaphore of a target is never closed"), _load: load }),
+            Err(_) => Err(deadline_exceeded()),
+        }
+    }
+
+    /// Sends one call and waits for its answer, at the longest until the deadline.
+    pub(crate) async fn call(&self, execute: Execute, deadline: Instant) -> Attempt<Answer> {
         match &self.transport {
-            Transport::Connection(connection) => Ok(match connection.call(execute, deadline).await {
-                Ok(Outcome::Answered(answer)) => Attempt::Answered(answer),
-                Ok(Outcome::Lost(error)) => Attempt::Lost(error),
-                Err(NotSent) => Attempt::NotSent(unavailable("the provider has just left")),
-            }),
+            Transport::Connection(connection) => connection.call(execute, deadline).await.into(),
+            Transport::Unary { client, .. } => self.unary(deadline, client.execute(execute)).await,
+        }
+    }
+
+    /// Sends several calls that are answered together; an answer for each, or what failed them all.
+    pub(crate) async fn batch(&self, calls: Vec<Execute>, deadline: Instant) -> Attempt<BatchAnswer> {
+        match &self.transport {
+            Transport::Connection(connection) => connection.batch(calls, deadline).await.into(),
             Transport::Unary { client, .. } => {
-                let mut over = self.over.subscribe();
-                if over.borrow().is_some() {
-                    return Ok(Attempt::NotSent(unavailable("the provider has just left")));
-                }
-                tokio::select! {
-                    outcome = tokio::time::timeout_at(deadline, client.execute(execute)) => match outcome {
-                        Ok(UnaryOutcome::Answered(answer)) => Ok(Attempt::Answered(answer)),
-                        Ok(UnaryOutcome::Unreachable(error)) => Ok(Attempt::NotSent(error)),
-                        Ok(UnaryOutcome::Lost(error)) => Ok(Attempt::Lost(error)),
-                        Ok(UnaryOutcome::BrokenOff(error)) => Ok(Attempt::BrokenOff(error)),
-                        Err(_) => Err(deadline_exceeded()),
-                    },
-                    Ok(error) = over.wait_for(Option::is_some) => {
-                        let error = error.clone().unwrap_or_else(|| lost("the session of the provider is over"));
-                        Ok(Attempt::Lost(error))
-                    }
+                let sent = calls.len();
+                match self.unary(deadline, client.execute_batch(calls)).await {
+                    Attempt::Answered(Ok(answers)) => Attempt::Answered(counted(sent, answers)),
+                    attempt => attempt,
                 }
             }
+        }
+    }
+
+    /// Starts a stream, which keeps the place until it is over at the provider.
+    pub(crate) async fn stream(&self, execute: Execute, place: Place, deadline: Instant) -> Attempt<Source> {
+        match &self.transport {
+            Transport::Connection(connection) => match connection.stream(execute, place, deadline).await {
+                Ok(Some(incoming)) => Attempt::Answered(Source::from(incoming)),
+                Ok(None) => Attempt::Late,
+                Err(NotSent) => Attempt::NotSent(just_left()),
+            },
+            Transport::Unary { client, .. } => {
+                let client = UnaryClient::clone(client);
+                Attempt::Answered(Source::unary(client, execute, place, self.over.subscribe(), deadline))
+            }
+        }
+    }
+
+    async fn unary<T>(&self, deadline: Instant, request: impl Future<Output = UnaryOutcome<T>>) -> Attempt<T> {
+        let mut over = self.over.subscribe();
+        if over.borrow().is_some() {
+            return Attempt::NotSent(just_left());
+        }
+        tokio::select! {
+            outcome = tokio::time::timeout_at(deadline, request) => outcome.map_or(Attempt::Late, Attempt::from),
+            error = ended(&mut over) => Attempt::Lost(error),
         }
     }
 
@@ -143,27 +188,51 @@ impl Target {
         // What still runs after that is failed by who asked.
         let _late = tokio::time::timeout(grace, self.slots.acquire_many(all)).await.is_err();
     }
+}
 
-    async fn slot(&self, deadline: Instant, measured: &Measured) -> Result<SemaphorePermit<'_>, Error> {
-        if let Ok(permit) = self.slots.try_acquire() {
-            return Ok(permit);
-        }
-        let waits = Counted::enter(&self.queued);
-        if waits.before >= self.max_queued {
-            let message = format!("{} calls wait for this provider already", self.max_queued);
-            return Err(Error::of(codes::OVERLOADED, message).retry_after(Duration::from_millis(100)));
-        }
-        let _counted = measured.waits();
-        match tokio::time::timeout_at(deadline, self.slots.acquire()).await {
-            Ok(permit) => Ok(permit.expect("the semaphore of a target is never closed")),
-            Err(_) => Err(deadline_exceeded()),
+/// Waits until a session is over, and says why.
+pub(crate) async fn ended(over: &mut watch::Receiver<Option<Error>>) -> Error {
+    let unsaid = || lost("the session of the provider is over");
+    over.wait_for(Option::is_some).await.map_or_else(|_| unsaid(), |error| error.clone().unwrap_or_else(unsaid))
+}
+
+impl<T> From<Result<Outcome<T>, NotSent>> for Attempt<T> {
+    fn from(outcome: Result<Outcome<T>, NotSent>) -> Self {
+        match outcome {
+            Ok(Outcome::Answered(answer)) => Self::Answered(answer),
+            Ok(Outcome::Late) => Self::Late,
+            Ok(Outcome::Lost(error)) => Self::Lost(error),
+            Err(NotSent) => Self::NotSent(just_left()),
         }
     }
 }
 
-/// Nobody takes the call now; nothing of it was sent.
-pub(crate) fn unavailable(message: impl Into<String>) -> Error {
-    Error::of(codes::PROVIDER_UNAVAILABLE, message).retry_after(Duration::from_millis(200))
+impl<T> From<UnaryOutcome<T>> for Attempt<T> {
+    fn from(outcome: UnaryOutcome<T>) -> Self {
+        match outcome {
+            UnaryOutcome::Answered(answer) => Self::Answered(answer),
+            UnaryOutcome::Unreachable(error) => Self::NotSent(error),
+            UnaryOutcome::Lost(error) => Self::Lost(error),
+            UnaryOutcome::BrokenOff(error) => Self::BrokenOff(error),
+        }
+    }
+}
+
+/// Counts a call in for as long as it lives; on its own, since a stream outlives the call that started it.
+#[derive(Debug)]
+struct Loaded(Arc<AtomicUsize>);
+
+impl Loaded {
+    fn enter(load: &Arc<AtomicUsize>) -> Self {
+        load.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(load))
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Counts itself in for as long as it lives.

@@ -104,6 +104,14 @@ codes! {
     OUTPUT_MISSING = "executor.output.missing", UpstreamError, final, "the provider answered without a result; its author has to mend it";
     /// The input is larger than a message may be.
     INPUT_TOO_LARGE = "executor.input.too_large", InvalidArgument, final, "send less at once, or raise `limits.message_bytes`";
+    /// The module's output is a stream, and it was called for one output.
+    STREAM_REQUIRED = "executor.stream.required", Unsupported, final, "call it for its stream: `CallStream`, or the SDK's `stream`";
+    /// The module's output is no stream, and a stream was asked for.
+    STREAM_UNSUPPORTED = "executor.stream.unsupported", Unsupported, final, "call it for its one output: `Call`, or the SDK's `call`";
+    /// The items that wait for a slow reader take too much room.
+    STREAM_OVERRUN = "executor.stream.overrun", UpstreamError, final, "let the module send smaller items, or items of about one size, or read them faster";
+    /// A batch of too many elements.
+    BATCH_TOO_LARGE = "executor.batch.too_large", InvalidArgument, final, "send at most 10 000 elements at once";
     /// Too many calls are in flight to this module.
     OVERLOADED = "executor.overloaded", RateLimited, retry, "come back after the time that the error names, or add replicas";
     /// The provider answered in a way that the protocol does not know.

@@ -87,6 +87,13 @@ impl Execute {
             + FRAME_OVERHEAD
     }
 
+    /// The same call as attempt `number`, which is sent now and may take until `deadline`.
+    #[must_use]
+    pub fn sent_now(&self, number: u32, deadline: tokio::time::Instant) -> Self {
+        let timeout = deadline.saturating_duration_since(tokio::time::Instant::now());
+        Self { attempt: number, timeout, ..self.clone() }
+    }
+
     /// The wire form. A timeout is rounded up to whole milliseconds, so that it never reads as "none".
     #[must_use]
     pub fn into_proto(self) -> pb::ExecuteRequest {

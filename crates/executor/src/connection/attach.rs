@@ -10,11 +10,8 @@ use protocol::frame::{HostFrame, ProviderFrame, take_message};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::connection::driver::{Driver, GOODBYE, STARTS_AT_ONCE, at};
+use crate::connection::driver::{Alarm, Driver, GOODBYE, STARTS_AT_ONCE, at};
 use crate::connection::{Ended, Inbox, lost};
-
-/// Frames that may wait behind a message; more calls are not taken meanwhile.
-const FRAMES_WAITING: usize = 1024;
 
 /// A stream that passed its hello: messages of the provider in, messages of the host out.
 #[derive(Debug)]
@@ -57,10 +54,11 @@ where
     S: Stream<Item = Result<Vec<ProviderFrame>, Error>> + Unpin + Send,
 {
     let mut starts = Vec::with_capacity(STARTS_AT_ONCE);
+    let mut alarm = Alarm::new();
     let mut written: u64 = 0;
     let mut stuck_at: Option<Instant> = None;
     loop {
-        // Frames hold their bytes by reference, so that only their number matters.
+        // Frames hold their bytes by reference, so that only their number matters, and that is bounded by the places.
         driver.advance(usize::MAX);
         driver.framed(written + driver.frames.len() as u64);
         if driver.frames.is_empty() {
@@ -71,6 +69,7 @@ where
         } else if stuck_at.is_none() {
             stuck_at = Some(Instant::now() + write_timeout);
         }
+        alarm.set(driver.earliest_deadline());
         tokio::select! {
             permit = io.outgoing.reserve(), if !driver.frames.is_empty() => match permit {
                 Ok(permit) => {
@@ -90,16 +89,17 @@ where
                 Some(Err(error)) => return Ended::Lost(error),
                 None => return Ended::Lost(lost("the provider closed its stream")),
             },
-            count = inbox.starts.recv_many(&mut starts, STARTS_AT_ONCE), if driver.takes_calls() && driver.frames.len() < FRAMES_WAITING => {
+            count = inbox.starts.recv_many(&mut starts, STARTS_AT_ONCE), if driver.takes_calls() => {
                 if count == 0 {
                     return Ended::Asked;
                 }
-                driver.starts.extend(starts.drain(..));
+                driver.take(starts.drain(..));
             }
             Some(order) = inbox.orders.recv() => {
                 if let Err(ended) = driver.order(order, &mut inbox.starts) { return ended }
             }
-            Some(abandoned) = inbox.abandoned.recv() => driver.abandon(&abandoned),
+            Some(notice) = inbox.notices.recv() => driver.hear(notice),
+            () = alarm.ring() => driver.expire(),
             () = at(driver.close_at) => return Ended::Asked,
             () = at(stuck_at) => return Ended::Lost(lost("the provider does not read")),
         }

@@ -1,22 +1,72 @@
 //! The calls that run on one connection, as a synchronous state machine: calls and frames in, frames out. Does no I/O.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::Ordering;
 
-use protocol::frame::{Answer, CallId, HostFrame, ProviderFrame};
-use protocol::{Error, codes};
+use bytes::Bytes;
+use protocol::frame::{Answer, CallId, CancelReason, Execute, HostFrame, ProviderFrame};
+use protocol::{Error, Origin, codes};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use crate::connection::{Abandoned, Outcome, Start, lost};
+use crate::connection::window::Window;
+use crate::connection::{BatchAnswer, Event, Notice, Outcome, Sink, Start, Work, lost};
+use crate::target::Place;
 
 /// Who waits for what on one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Calls {
-    waiting: HashMap<CallId, oneshot::Sender<Outcome>>,
+    waiting: HashMap<CallId, Waiting, BuildHasherDefault<CallHasher>>,
     /// Ids below this were used. A result for another one was never asked for.
     used_below: u64,
+    /// No deadline is before this.
+    earliest: Option<Instant>,
     draining: bool,
     /// Results that came for calls which were over.
     dropped_results: u64,
+    /// Unread bytes that end a stream.
+    most_unread: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    deadline: Instant,
+    /// Whether the provider may know of it.
+    sent: bool,
+    who: Who,
+}
+
+#[derive(Debug)]
+enum Who {
+    Call(oneshot::Sender<Outcome<Answer>>),
+    Batch(usize, oneshot::Sender<Outcome<BatchAnswer>>),
+    Stream {
+        sink: Sink,
+        /// Items that the provider may still send.
+        credit: u32,
+        _place: Place,
+    },
+}
+
+/// What a provider ends a call with.
+enum Answered {
+    Call(Answer),
+    Batch(Vec<Answer>),
+    End,
+    Failed(Error),
+}
+
+/// A call that was taken and has no frame yet.
+#[derive(Debug)]
+pub(crate) struct Queued(CallId, Request);
+
+#[derive(Debug)]
+enum Request {
+    Call(Execute),
+    Batch(Vec<Execute>),
+    Stream(Execute),
 }
 
 /// What the driver does after a frame of the provider.
@@ -24,6 +74,8 @@ pub(crate) struct Calls {
 pub(crate) enum Reaction {
     /// Nothing to say.
     Nothing,
+    /// Send this.
+    Send(HostFrame),
     /// Answer a ping.
     Pong(u64),
     /// Tell the service that the provider takes no new calls.
@@ -32,22 +84,107 @@ pub(crate) enum Reaction {
     Closing(Error),
 }
 
-impl Calls {
-    /// Takes a call; `None` when its caller has left already.
-    pub(crate) fn start(&mut self, start: Start) -> Option<HostFrame> {
-        let Start { call, execute, outcome } = start;
-        self.used_below = self.used_below.max(call.0 + 1);
-        // A caller closes its end before it says that it left, so one of the two is always seen.
-        if outcome.is_closed() {
-            return None;
+/// Unread items of one stream take no more than this, or than one message where that is more, in bytes. A provider whose items
+/// suddenly become large may have been permitted that many.
+const MOST_UNREAD: usize = 16 << 20;
+/// Items below this are copied out of the message that they came in, so that an unread one does not hold all of it.
+const COPIED: usize = 16 << 10;
+
+impl Queued {
+    /// An upper bound of the encoded size, in bytes.
+    pub(crate) fn size_bound(&self) -> usize {
+        match &self.1 {
+            Request::Call(execute) | Request::Stream(execute) => execute.size_bound(),
+            Request::Batch(calls) => calls.iter().map(Execute::size_bound).sum(),
         }
-        self.waiting.insert(call, outcome);
-        Some(HostFrame::Execute(call, execute))
+    }
+}
+
+impl Calls {
+    pub(crate) fn new(message_bytes: usize) -> Self {
+        Self {
+            waiting: HashMap::default(),
+            used_below: 0,
+            earliest: None,
+            draining: false,
+            dropped_results: 0,
+            most_unread: MOST_UNREAD.max(message_bytes),
+        }
     }
 
-    /// Forgets a call whose caller left; says what to send.
-    pub(crate) fn abandon(&mut self, abandoned: &Abandoned) -> Option<HostFrame> {
-        self.waiting.remove(&abandoned.call).map(|_| HostFrame::Cancel(abandoned.call, abandoned.reason))
+    /// Takes a call; `None` when its caller has left already.
+    pub(crate) fn take(&mut self, start: Start) -> Option<Queued> {
+        let Start { call, deadline, work } = start;
+        self.used_below = self.used_below.max(call.0 + 1);
+        let (who, request) = match work {
+            Work::Call(execute, outcome) => (Who::Call(outcome), Request::Call(execute)),
+            Work::Batch(calls, outcome) => (Who::Batch(calls.len(), outcome), Request::Batch(calls)),
+            Work::Stream(execute, sink, place) => {
+                (Who::Stream { sink, credit: Window::FIRST, _place: place }, Request::Stream(execute))
+            }
+        };
+        // A caller closes its end before it says that it left, so one of the two is always seen.
+        if who.has_left() {
+            return None;
+        }
+        self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+        self.waiting.insert(call, Waiting { deadline, sent: false, who });
+        Some(Queued(call, request))
+    }
+
+    /// The frame of a call that was taken; `None` when nobody waits for it any more.
+    pub(crate) fn frame(&mut self, queued: Queued) -> Option<HostFrame> {
+        let Queued(call, request) = queued;
+        self.waiting.get_mut(&call)?.sent = true;
+        Some(match request {
+            Request::Call(execute) => HostFrame::Execute(call, execute),
+            Request::Batch(calls) => HostFrame::ExecuteBatch(call, calls),
+            Request::Stream(execute) => HostFrame::ExecuteStream(call, execute, Window::FIRST),
+        })
+    }
+
+    /// Takes what a caller tells; says what to send.
+    pub(crate) fn hear(&mut self, notice: Notice) -> Option<HostFrame> {
+        match notice {
+            Notice::Left(call) => {
+                let waiting = self.waiting.remove(&call)?;
+                waiting.sent.then_some(HostFrame::Cancel(call, CancelReason::Caller))
+            }
+            Notice::Credit(call, more) => match &mut self.waiting.get_mut(&call)?.who {
+                Who::Stream { credit, .. } => {
+                    *credit += more;
+                    Some(HostFrame::Credit(call, more))
+                }
+                Who::Call(_) | Who::Batch(..) => None,
+            },
+        }
+    }
+
+    /// When to look for calls that are late, if any waits. Nothing is late before that.
+    pub(crate) fn earliest(&self) -> Option<Instant> {
+        self.earliest
+    }
+
+    /// Ends the calls whose deadline has passed; says what to send.
+    pub(crate) fn expire(&mut self, now: Instant, frames: &mut Vec<HostFrame>) {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return;
+        }
+        self.earliest = None;
+        // Looks at all that waits, and yet costs little: it happens once for each deadline that comes nearer than those
+        // before it, and the calls that wait are bounded.
+        let late = self.waiting.extract_if(|_, waiting| {
+            if waiting.deadline > now {
+                self.earliest = Some(self.earliest.map_or(waiting.deadline, |earliest| earliest.min(waiting.deadline)));
+            }
+            waiting.deadline <= now
+        });
+        for (call, waiting) in late {
+            if waiting.sent {
+                frames.push(HostFrame::Cancel(call, CancelReason::Deadline));
+            }
+            waiting.who.late();
+        }
     }
 
     /// Takes a frame of the provider.
@@ -56,12 +193,12 @@ impl Calls {
     /// `protocol.frame.malformed` for a frame that cannot come here; the connection ends with it.
     pub(crate) fn receive(&mut self, frame: ProviderFrame) -> Result<Reaction, Error> {
         match frame {
-            ProviderFrame::Result(call, answer) => self.finish(call, answer),
-            ProviderFrame::Failed(call, error) => self.finish(call, Answer { result: Err(error), handler_time: None }),
-            ProviderFrame::Item(call, _) | ProviderFrame::End(call, _) | ProviderFrame::BatchResult(call, _) => {
-                Err(Error::of(codes::FRAME_MALFORMED, format!("call {} is neither a stream nor a batch", call.0)))
-            }
-            ProviderFrame::Hello(_) => Err(Error::of(codes::FRAME_MALFORMED, "a second hello")),
+            ProviderFrame::Result(call, answer) => self.end(call, Answered::Call(answer)),
+            ProviderFrame::BatchResult(call, answers) => self.end(call, Answered::Batch(answers)),
+            ProviderFrame::End(call, _) => self.end(call, Answered::End),
+            ProviderFrame::Failed(call, error) => self.end(call, Answered::Failed(error)),
+            ProviderFrame::Item(call, item) => self.item(call, item),
+            ProviderFrame::Hello(_) => Err(malformed("a second hello")),
             ProviderFrame::Ping(number) => Ok(Reaction::Pong(number)),
             ProviderFrame::Pong(_) => Ok(Reaction::Nothing),
             ProviderFrame::Drain => Ok(Reaction::ProviderDrains),
@@ -69,18 +206,50 @@ impl Calls {
         }
     }
 
-    fn finish(&mut self, call: CallId, answer: Answer) -> Result<Reaction, Error> {
+    fn end(&mut self, call: CallId, answered: Answered) -> Result<Reaction, Error> {
+        let Entry::Occupied(waiting) = self.waiting.entry(call) else { return self.unasked(call) };
+        if !waiting.get().sent {
+            return Err(never_sent(call));
+        }
+        // A call that cannot end so stays, and learns that its provider is lost.
+        match (&waiting.get().who, &answered) {
+            (Who::Call(_), Answered::Call(_))
+            | (Who::Batch(..), Answered::Batch(_))
+            | (Who::Stream { .. }, Answered::End)
+            | (_, Answered::Failed(_)) => waiting.remove().who.answered(answered),
+            _ => return Err(malformed(format!("call {} does not end by such a frame", call.0))),
+        }
+        Ok(Reaction::Nothing)
+    }
+
+    fn item(&mut self, call: CallId, item: Bytes) -> Result<Reaction, Error> {
+        let Some(waiting) = self.waiting.get_mut(&call) else { return self.unasked(call) };
+        let Who::Stream { sink, credit, .. } = &mut waiting.who else {
+            return Err(malformed(format!("call {} is no stream", call.0)));
+        };
+        if !waiting.sent {
+            return Err(never_sent(call));
+        }
+        if *credit == 0 {
+            return Err(malformed(format!("an item of call {} without credit", call.0)));
+        }
+        *credit -= 1;
+        let before = sink.unread.fetch_add(item.len(), Ordering::Relaxed);
+        if before > 0 && before + item.len() > self.most_unread {
+            let message = format!("more than {} bytes of items wait for the reader", self.most_unread);
+            sink.put(Event::Failed(Error::of(codes::STREAM_OVERRUN, message).origin_is(Origin::Module)));
+            self.waiting.remove(&call);
+            return Ok(Reaction::Send(HostFrame::Cancel(call, CancelReason::Caller)));
+        }
+        sink.put(Event::Item(if item.len() < COPIED { Bytes::copy_from_slice(&item) } else { item }));
+        Ok(Reaction::Nothing)
+    }
+
+    fn unasked(&mut self, call: CallId) -> Result<Reaction, Error> {
         if call.0 >= self.used_below {
-            return Err(Error::of(
-                codes::FRAME_MALFORMED,
-                format!("a result for call {}, which was never sent", call.0),
-            ));
+            return Err(never_sent(call));
         }
-        match self.waiting.remove(&call) {
-            // The caller may have left in this very moment; its abandonment finds nothing then.
-            Some(waiting) => drop(waiting.send(Outcome::Answered(answer))),
-            None => self.dropped_results += 1,
-        }
+        self.dropped_results += 1;
         Ok(Reaction::Nothing)
     }
 
@@ -109,16 +278,17 @@ impl Calls {
         self.dropped_results
     }
 
-    /// The calls that wait for an answer.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = CallId> {
-        self.waiting.keys().copied()
+    /// The calls that the provider may know of.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = CallId> {
+        self.waiting.iter().filter(|(_, waiting)| waiting.sent).map(|(call, _)| *call)
     }
 
-    /// Ends every call with `error`, at once.
+    /// Ends every call with `error`, at once; those that were not sent see by the end of their channel that they were not.
     pub(crate) fn fail_all(&mut self, error: &Error) {
         for (_, waiting) in self.waiting.drain() {
-            // A caller that left needs no answer.
-            drop(waiting.send(Outcome::Lost(error.clone())));
+            if waiting.sent {
+                waiting.who.lost(error.clone());
+            }
         }
     }
 }
@@ -130,151 +300,91 @@ impl Drop for Calls {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use bytes::Bytes;
-    use proptest::prelude::*;
-    use protocol::LocalName;
-    use protocol::frame::{CancelReason, Execute, ExecutionId, TraceContext};
-
-    use super::*;
-
-    fn execute(id: u64) -> Execute {
-        Execute {
-            module: LocalName::parse("A").unwrap(),
-            input: Bytes::new(),
-            execution_id: ExecutionId::from_parts(0, id),
-            node_id: String::new(),
-            attempt: 1,
-            idempotency_key: String::new(),
-            trace: TraceContext::default(),
-            timeout: Duration::from_secs(1),
+// In each of these the caller may have left in this very moment, and needs no answer then.
+impl Who {
+    fn has_left(&self) -> bool {
+        match self {
+            Self::Call(outcome) => outcome.is_closed(),
+            Self::Batch(_, outcome) => outcome.is_closed(),
+            Self::Stream { sink, .. } => sink.events.is_closed(),
         }
     }
 
-    fn start(calls: &mut Calls, id: u64) -> (Option<HostFrame>, oneshot::Receiver<Outcome>) {
-        let (outcome, answered) = oneshot::channel();
-        (calls.start(Start { call: CallId(id), execute: execute(id), outcome }), answered)
+    fn late(self) {
+        match self {
+            Self::Call(outcome) => drop(outcome.send(Outcome::Late)),
+            Self::Batch(_, outcome) => drop(outcome.send(Outcome::Late)),
+            Self::Stream { sink, .. } => sink.put(Event::Late),
+        }
     }
 
-    fn answered(text: &'static str) -> Outcome {
-        Outcome::Answered(ok(text))
+    fn lost(self, error: Error) {
+        match self {
+            Self::Call(outcome) => drop(outcome.send(Outcome::Lost(error))),
+            Self::Batch(_, outcome) => drop(outcome.send(Outcome::Lost(error))),
+            Self::Stream { sink, .. } => sink.put(Event::Lost(error)),
+        }
     }
 
-    fn ok(text: &'static str) -> Answer {
-        Answer { result: Ok(Bytes::from_static(text.as_bytes())), handler_time: None }
-    }
-
-    fn leaves(id: u64) -> Abandoned {
-        Abandoned { call: CallId(id), reason: CancelReason::Caller }
-    }
-
-    #[test]
-    fn an_answer_reaches_the_one_who_waits_for_it() {
-        let mut calls = Calls::default();
-        let (_, mut first) = start(&mut calls, 1);
-        let (_, mut second) = start(&mut calls, 2);
-        calls.receive(ProviderFrame::Result(CallId(2), ok("b"))).unwrap();
-        assert_eq!(second.try_recv().unwrap(), answered("b"));
-        assert!(first.try_recv().is_err());
-        assert_eq!(calls.running(), 1);
-    }
-
-    #[test]
-    fn a_second_answer_is_dropped_and_counted() {
-        let mut calls = Calls::default();
-        let (_, mut waits) = start(&mut calls, 1);
-        calls.receive(ProviderFrame::Result(CallId(1), ok("a"))).unwrap();
-        calls.receive(ProviderFrame::Result(CallId(1), ok("b"))).unwrap();
-        assert_eq!((waits.try_recv().unwrap(), calls.dropped_results()), (answered("a"), 1));
-    }
-
-    #[test]
-    fn an_answer_to_a_call_that_was_never_sent_breaks_the_connection() {
-        let mut calls = Calls::default();
-        start(&mut calls, 1);
-        let error = calls.receive(ProviderFrame::Result(CallId(7), ok("a"))).unwrap_err();
-        assert_eq!(error.code(), "protocol.frame.malformed");
-    }
-
-    #[test]
-    fn a_caller_that_leaves_makes_a_cancel_unless_the_call_is_over() {
-        let mut calls = Calls::default();
-        start(&mut calls, 1);
-        assert!(matches!(calls.abandon(&leaves(1)), Some(HostFrame::Cancel(CallId(1), CancelReason::Caller))));
-        assert!(calls.abandon(&leaves(1)).is_none());
-    }
-
-    #[test]
-    fn a_caller_that_leaves_before_its_call_is_taken_sends_nothing() {
-        let mut calls = Calls::default();
-        assert!(calls.abandon(&leaves(1)).is_none());
-        let (outcome, answered) = oneshot::channel();
-        drop(answered);
-        assert!(calls.start(Start { call: CallId(1), execute: execute(1), outcome }).is_none());
-        assert_eq!(calls.running(), 0);
-    }
-
-    #[test]
-    fn a_draining_connection_is_done_when_the_last_call_is_answered() {
-        let mut calls = Calls::default();
-        start(&mut calls, 1);
-        calls.drain();
-        assert!(!calls.is_done());
-        calls.receive(ProviderFrame::Result(CallId(1), ok("a"))).unwrap();
-        assert!(calls.is_done());
-    }
-
-    #[test]
-    fn a_sent_call_is_lost_and_not_unsent_when_the_task_of_its_connection_dies() {
-        let mut calls = Calls::default();
-        let (_, mut waits) = start(&mut calls, 1);
-        drop(calls);
-        assert!(matches!(waits.try_recv(), Ok(Outcome::Lost(error)) if error.code() == "executor.provider.lost"));
-    }
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Start,
-        Answer(u64),
-        Leave(u64),
-    }
-
-    proptest! {
-        #[test]
-        fn each_caller_hears_at_most_once_and_everybody_hears_of_the_end(
-            steps in prop::collection::vec(
-                prop_oneof![Just(Step::Start), (1u64..20).prop_map(Step::Answer), (1u64..20).prop_map(Step::Leave)],
-                0..60,
-            ),
-        ) {
-            let mut calls = Calls::default();
-            let mut receivers = Vec::new();
-            let mut next = 1;
-            for step in steps {
-                match step {
-                    Step::Start => {
-                        let (frame, receiver) = start(&mut calls, next);
-                        prop_assert!(frame.is_some());
-                        receivers.push(receiver);
-                        next += 1;
-                    }
-                    Step::Answer(id) => {
-                        let known = id < next;
-                        prop_assert_eq!(calls.receive(ProviderFrame::Result(CallId(id), ok("a"))).is_ok(), known);
-                    }
-                    Step::Leave(id) if id < next => { calls.abandon(&leaves(id)); }
-                    Step::Leave(_) => {}
-                }
+    fn answered(self, answered: Answered) {
+        match (self, answered) {
+            (Self::Call(outcome), Answered::Call(answer)) => drop(outcome.send(Outcome::Answered(answer))),
+            (Self::Call(outcome), Answered::Failed(error)) => {
+                drop(outcome.send(Outcome::Answered(Answer { result: Err(error), handler_time: None })));
             }
-            calls.fail_all(&crate::connection::lost("gone"));
-            prop_assert_eq!(calls.running(), 0);
-            for mut receiver in receivers {
-                // Answered, failed, or let go because the caller had left: never still waiting.
-                prop_assert!(!matches!(receiver.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
+            (Self::Batch(size, outcome), Answered::Batch(answers)) => {
+                drop(outcome.send(Outcome::Answered(counted(size, answers))));
             }
+            (Self::Batch(_, outcome), Answered::Failed(error)) => drop(outcome.send(Outcome::Answered(Err(error)))),
+            (Self::Stream { sink, .. }, Answered::Failed(error)) => sink.put(Event::Failed(error)),
+            (Self::Stream { sink, .. }, Answered::End) => sink.put(Event::End),
+            (who, _) => who.lost(lost("the provider ended the call by a frame of another kind")),
         }
     }
 }
+
+impl Sink {
+    /// Never waits and never finds it full: it has room for every item that credit permits, and for one end.
+    fn put(&self, event: Event) {
+        let _left = self.events.try_send(event).is_err();
+    }
+}
+
+/// A batch whose answers are not as many as its calls answers none of them.
+pub(crate) fn counted(calls: usize, answers: Vec<Answer>) -> BatchAnswer {
+    if answers.len() == calls {
+        return Ok(answers);
+    }
+    let message = format!("the provider gave {} answers to a batch of {calls}", answers.len());
+    Err(Error::of(codes::PROVIDER_PROTOCOL, message).origin_is(Origin::Module))
+}
+
+fn malformed(message: impl Into<String>) -> Error {
+    Error::of(codes::FRAME_MALFORMED, message)
+}
+
+fn never_sent(call: CallId) -> Error {
+    malformed(format!("a frame for call {}, which was never sent", call.0))
+}
+
+/// Spreads the ids of calls, which are counted and chosen by the host alone.
+#[derive(Debug, Default)]
+pub(crate) struct CallHasher(u64);
+
+impl Hasher for CallHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // The golden ratio: consecutive numbers go far from each other, in the high bits as well.
+        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

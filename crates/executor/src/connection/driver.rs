@@ -1,6 +1,7 @@
 //! What the tasks of both kinds of connection have in common: calls, orders and frames in, frames to send out. Does no I/O.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::time::Duration;
 
 use protocol::frame::{CancelReason, HostFrame, ProviderFrame};
@@ -8,15 +9,15 @@ use protocol::{Error, Origin, SessionId, codes};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::connection::calls::{Calls, Reaction};
-use crate::connection::{Abandoned, Ended, Order, ProviderDrains, Start, lost};
+use crate::connection::calls::{Calls, Queued, Reaction};
+use crate::connection::{Ended, Notice, Order, ProviderDrains, Start, lost};
 
 /// The state of one connection's task.
 pub(crate) struct Driver {
     session: SessionId,
     calls: Calls,
-    /// Calls that were taken and have no frame yet.
-    pub(crate) starts: VecDeque<Start>,
+    /// Calls that were taken and have no frame yet; the places at the provider bound them.
+    queued: VecDeque<Queued>,
     /// A notice that goes out behind the calls that were taken before it.
     drain_notice: Option<Duration>,
     /// Frames that wait to go out together.
@@ -35,11 +36,11 @@ pub(crate) struct Driver {
 const MAX_UNSENT_PONGS: usize = 256;
 
 impl Driver {
-    pub(crate) fn new(session: SessionId, drains: mpsc::UnboundedSender<ProviderDrains>) -> Self {
+    pub(crate) fn new(session: SessionId, message_bytes: usize, drains: mpsc::UnboundedSender<ProviderDrains>) -> Self {
         Self {
             session,
-            calls: Calls::default(),
-            starts: VecDeque::new(),
+            calls: Calls::new(message_bytes),
+            queued: VecDeque::new(),
             drain_notice: None,
             frames: vec![HostFrame::Welcome(session)],
             close_at: None,
@@ -66,35 +67,48 @@ impl Driver {
 
     /// Whether more calls may be taken.
     pub(crate) fn takes_calls(&self) -> bool {
-        !self.calls.is_draining() && self.starts.is_empty()
+        !self.calls.is_draining()
+    }
+
+    /// Takes calls, which go out with [`Driver::advance`].
+    pub(crate) fn take(&mut self, starts: impl IntoIterator<Item = Start>) {
+        self.queued.extend(starts.into_iter().filter_map(|start| self.calls.take(start)));
     }
 
     /// Whether nothing runs and nothing new comes.
     pub(crate) fn is_done(&self) -> bool {
-        self.calls.is_done() && self.starts.is_empty() && self.drain_notice.is_none()
+        self.calls.is_done() && self.queued.is_empty() && self.drain_notice.is_none()
+    }
+
+    /// When [`Driver::expire`] is due.
+    pub(crate) fn earliest_deadline(&self) -> Option<Instant> {
+        self.calls.earliest()
+    }
+
+    /// Ends the calls whose deadline has passed.
+    pub(crate) fn expire(&mut self) {
+        self.calls.expire(Instant::now(), &mut self.frames);
     }
 
     /// Makes frames of the calls that were taken, as many as fit `room` bytes and one more.
     pub(crate) fn advance(&mut self, room: usize) {
         let mut size = 0;
         while size < room {
-            let Some(start) = self.starts.pop_front() else {
+            let Some(queued) = self.queued.pop_front() else {
                 self.frames.extend(self.drain_notice.take().map(HostFrame::Drain));
                 return;
             };
-            size += start.execute.size_bound();
-            self.frames.extend(self.calls.start(start));
+            size += queued.size_bound();
+            self.frames.extend(self.calls.frame(queued));
         }
     }
 
-    /// Carries out one order. A drain takes the calls that wait in `starts` first, and none after them.
+    /// Carries out one order. A drain takes the calls that wait in `starts` first, and no others.
     pub(crate) fn order(&mut self, order: Order, starts: &mut mpsc::Receiver<Start>) -> Result<(), Ended> {
         match order {
             Order::Drain(grace) => {
                 starts.close();
-                while let Ok(start) = starts.try_recv() {
-                    self.starts.push_back(start);
-                }
+                self.take(std::iter::from_fn(|| starts.try_recv().ok()));
                 self.calls.drain();
                 let close_at = Instant::now() + grace;
                 self.close_at = Some(self.close_at.map_or(close_at, |earlier| earlier.min(close_at)));
@@ -105,15 +119,16 @@ impl Driver {
         }
     }
 
-    /// Stops a call whose caller left.
-    pub(crate) fn abandon(&mut self, abandoned: &Abandoned) {
-        self.frames.extend(self.calls.abandon(abandoned));
+    /// Takes what a caller tells.
+    pub(crate) fn hear(&mut self, notice: Notice) {
+        self.frames.extend(self.calls.hear(notice));
     }
 
     /// Takes one frame of the provider.
     pub(crate) fn receive(&mut self, frame: ProviderFrame) -> Result<(), Ended> {
         match self.calls.receive(frame).map_err(Ended::Malformed)? {
             Reaction::Nothing => {}
+            Reaction::Send(frame) => self.frames.push(frame),
             Reaction::Pong(number) => {
                 self.unsent_pongs += 1;
                 if self.unsent_pongs > MAX_UNSENT_PONGS {
@@ -153,14 +168,45 @@ impl Driver {
         self.frames.clear();
         if matches!(ended, Ended::Asked) {
             // The grace is over: nobody waits for these any more, and their handlers may stop.
-            self.frames.extend(self.calls.waiting().map(|call| HostFrame::Cancel(call, CancelReason::Shutdown)));
+            self.frames.extend(self.calls.sent().map(|call| HostFrame::Cancel(call, CancelReason::Shutdown)));
         }
         self.calls.fail_all(&failure);
-        // Their callers see by the end of the channel that nothing was sent; see `Start`.
-        self.starts.clear();
+        self.queued.clear();
         if let Ended::Malformed(error) | Ended::Lost(error) = ended {
             self.frames.push(HostFrame::Error(error.clone()));
         }
+    }
+}
+
+/// One timer for all deadlines of a connection, which is set anew only when one comes nearer.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    sleep: Pin<Box<tokio::time::Sleep>>,
+    set: bool,
+}
+
+impl Alarm {
+    pub(crate) fn new() -> Self {
+        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), set: false }
+    }
+
+    /// Rings at `moment` or before it; never without one.
+    pub(crate) fn set(&mut self, moment: Option<Instant>) {
+        if let Some(moment) = moment
+            && (!self.set || moment < self.sleep.deadline())
+        {
+            self.sleep.as_mut().reset(moment);
+            self.set = true;
+        }
+    }
+
+    /// Waits for the next ring; pending for ever when none is set.
+    pub(crate) async fn ring(&mut self) {
+        if !self.set {
+            std::future::pending::<()>().await;
+        }
+        self.sleep.as_mut().await;
+        self.set = false;
     }
 }
 

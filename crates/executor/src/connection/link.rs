@@ -11,10 +11,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 use tokio_util::codec::Decoder as _;
 
-use crate::connection::driver::{Driver, GOODBYE, STARTS_AT_ONCE, at};
+use crate::connection::driver::{Alarm, Driver, GOODBYE, STARTS_AT_ONCE, at};
 use crate::connection::{Ended, Inbox, lost};
 
-/// Unsent bytes from which on no new calls are taken: back-pressure reaches the callers through their queue.
+/// Unsent bytes from which on no more calls are encoded; they wait as they are.
 const HIGH_WATER: usize = 1 << 20;
 /// Free space offered to a read; the buffer grows to one message at the most.
 const READ_BUFFER: usize = 64 << 10;
@@ -72,6 +72,7 @@ where
 {
     let mut decoder = LinkDecoder::new(bounds.message_bytes);
     let mut starts = Vec::with_capacity(STARTS_AT_ONCE);
+    let mut alarm = Alarm::new();
     let mut written: u64 = 0;
     let mut stuck_at: Option<Instant> = None;
     if let Err(ended) = decode(driver, &mut decoder, &mut io.buffer) {
@@ -89,6 +90,7 @@ where
         } else if stuck_at.is_none() {
             stuck_at = Some(Instant::now() + bounds.write_timeout);
         }
+        alarm.set(driver.earliest_deadline());
         tokio::select! {
             count = io.writer.write_buf(output), if !output.is_empty() => match count {
                 Ok(0) => return closed(),
@@ -104,16 +106,17 @@ where
                 Ok(_) => if let Err(ended) = decode(driver, &mut decoder, &mut io.buffer) { return ended },
                 Err(error) => return broken(&error),
             },
-            count = inbox.starts.recv_many(&mut starts, STARTS_AT_ONCE), if driver.takes_calls() && output.len() < HIGH_WATER => {
+            count = inbox.starts.recv_many(&mut starts, STARTS_AT_ONCE), if driver.takes_calls() => {
                 if count == 0 {
                     return Ended::Asked;
                 }
-                driver.starts.extend(starts.drain(..));
+                driver.take(starts.drain(..));
             }
             Some(order) = inbox.orders.recv() => {
                 if let Err(ended) = driver.order(order, &mut inbox.starts) { return ended }
             }
-            Some(abandoned) = inbox.abandoned.recv() => driver.abandon(&abandoned),
+            Some(notice) = inbox.notices.recv() => driver.hear(notice),
+            () = alarm.ring() => driver.expire(),
             () = at(driver.close_at) => return Ended::Asked,
             () = at(stuck_at) => return Ended::Lost(lost("the provider does not read")),
         }

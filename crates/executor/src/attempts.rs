@@ -1,0 +1,168 @@
+//! Brings one piece of work to a provider: chooses one, sends, and tries another where that is safe. Does not know what the
+//! work is.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use protocol::{Category, DataPlane, Error, SessionId, codes};
+use registry::{Endpoint, EndpointState, Route};
+use tokio::time::Instant;
+
+use crate::connection::{deadline_exceeded, unavailable};
+use crate::handle::Handle;
+use crate::metrics::Measured;
+use crate::service::Request;
+use crate::target::{Attempt, Place, Target};
+
+/// What can be sent to a provider, more than once if need be.
+pub(crate) trait Work {
+    /// What the provider answers.
+    type Output: Send;
+
+    /// Sends it once, as attempt `number`, and waits at the longest until the deadline.
+    fn attempt(
+        &self,
+        target: &Target,
+        number: u32,
+        place: Place,
+        deadline: Instant,
+    ) -> impl Future<Output = Attempt<Self::Output>> + Send;
+
+    /// What failed the work as a whole.
+    fn failure(output: &Self::Output) -> Option<&Error>;
+}
+
+/// Work that was answered.
+pub(crate) struct Served<T> {
+    pub(crate) output: T,
+    pub(crate) target: Arc<Target>,
+    /// Of the module that answered.
+    pub(crate) revision: u64,
+    pub(crate) attempts: u32,
+}
+
+/// Pictures of the routes that one call may try: its own, and those after replacements that it met.
+const ROUTES: usize = 3;
+
+impl Handle {
+    /// Sends the work until somebody answers it. Work that a provider may have begun goes to another one only if the module is
+    /// idempotent; work that was not sent always does.
+    pub(crate) async fn serve<W: Work + Sync>(
+        &self,
+        route: &Route,
+        work: &W,
+        deadline: Instant,
+        measured: &mut Measured,
+    ) -> Result<Served<W::Output>, Error> {
+        let idempotent = route.spec.capabilities.idempotent;
+        // The route that was met after a replacement.
+        let mut moved: Option<Arc<Route>> = None;
+        let mut tried: Vec<SessionId> = Vec::new();
+        let mut attempts = 0;
+        let mut last_failure = None;
+        for _ in 0..ROUTES {
+            let current = moved.as_deref().unwrap_or(route);
+            while let Some(target) = self.choose(current, &tried, deadline).await {
+                measured.on(target.plane);
+                let place = match target.place(deadline, measured).await {
+                    Err(error) if error.code() == codes::OVERLOADED.name => {
+                        tried.push(target.session);
+                        last_failure = Some(error);
+                        continue;
+                    }
+                    place => place?,
+                };
+                if Instant::now() >= deadline {
+                    return Err(deadline_exceeded());
+                }
+                attempts += 1;
+                match work.attempt(&target, attempts, place, deadline).await {
+                    Attempt::Answered(output) => match W::failure(&output) {
+                        Some(error) if idempotent && is_elsewhere(error) => last_failure = Some(error.clone()),
+                        _ => return Ok(Served { output, target, revision: current.revision, attempts }),
+                    },
+                    Attempt::Late => return Err(deadline_exceeded()),
+                    Attempt::NotSent(error) => {
+                        self.report_unreachable(&target, &error);
+                        last_failure = Some(error);
+                    }
+                    Attempt::Lost(error) => {
+                        self.report_unreachable(&target, &error);
+                        if !idempotent {
+                            return Err(error);
+                        }
+                        last_failure = Some(error);
+                    }
+                    Attempt::BrokenOff(error) if !idempotent => return Err(error),
+                    Attempt::BrokenOff(error) => last_failure = Some(error),
+                }
+                tried.push(target.session);
+            }
+            match self.moved(current, &tried) {
+                Some(newer) if newer.fingerprint == current.fingerprint => moved = Some(newer),
+                Some(newer) => {
+                    let message = format!("the types of `{}` have just changed", newer.name);
+                    return Err(Error::of(codes::SCHEMA_CHANGED, message));
+                }
+                None => break,
+            }
+        }
+        Err(last_failure.unwrap_or_else(|| unavailable(format!("no provider of `{}` takes calls now", route.name))))
+    }
+
+    /// The present route, when it has an endpoint that this call did not know: providers change places while calls are on
+    /// their way, and no call is to find a gap.
+    fn moved(&self, route: &Route, tried: &[SessionId]) -> Option<Arc<Route>> {
+        let routes = self.registry.routes();
+        let newer = routes.get(route.name.as_str())?;
+        let ready = |endpoint: &&Endpoint| endpoint.state == EndpointState::Ready;
+        let known = |session: &SessionId| {
+            tried.contains(session) || route.endpoints.iter().filter(ready).any(|endpoint| endpoint.session == *session)
+        };
+        newer.endpoints.iter().filter(ready).any(|endpoint| !known(&endpoint.session)).then(|| Arc::clone(newer))
+    }
+
+    /// The endpoint with the least to do of those that were not tried; a unary client is made when it is first needed.
+    async fn choose(&self, route: &Route, tried: &[SessionId], deadline: Instant) -> Option<Arc<Target>> {
+        let ready = |endpoint: &&Endpoint| endpoint.state == EndpointState::Ready && !tried.contains(&endpoint.session);
+        let mut best: Option<Arc<Target>> = None;
+        let targets = self.targets.load_full();
+        // Replicas begin at another place each time, so that equal loads do not all go to the first.
+        let start = usize::try_from(self.calls.load(Ordering::Relaxed)).unwrap_or(0) % route.endpoints.len().max(1);
+        let rotated = route.endpoints[start..].iter().chain(&route.endpoints[..start]);
+        for endpoint in rotated.filter(ready) {
+            let target = match targets.get(&endpoint.session) {
+                Some(target) => Arc::clone(target),
+                None => match self.dial(route, endpoint, deadline).await {
+                    Some(target) => target,
+                    None => continue,
+                },
+            };
+            if best.as_ref().is_none_or(|best| target.load() < best.load()) {
+                best = Some(target);
+            }
+        }
+        best
+    }
+
+    async fn dial(&self, route: &Route, endpoint: &Endpoint, deadline: Instant) -> Option<Arc<Target>> {
+        let url = endpoint.service_url.clone()?;
+        let (session, lifecycle, module) = (endpoint.session, endpoint.lifecycle, route.name.as_str().to_owned());
+        let asked = self.ask(|done| Request::Dial { session, url, lifecycle, module, done });
+        tokio::time::timeout_at(deadline, asked).await.ok()?.ok()?.ok()
+    }
+
+    fn report_unreachable(&self, target: &Target, error: &Error) {
+        if target.plane == DataPlane::Unary {
+            let request =
+                Request::Unreachable { session: target.session, generation: target.generation, error: error.clone() };
+            // One report is enough, and the next call makes another.
+            let _unheard = self.requests.try_send(request).is_err();
+        }
+    }
+}
+
+/// Whether a failure that a provider answered says that another one may do better.
+fn is_elsewhere(error: &Error) -> bool {
+    error.category() == Category::Unavailable && error.retryable()
+}
