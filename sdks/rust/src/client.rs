@@ -3,15 +3,16 @@
 mod builder;
 mod module_info;
 mod options;
+mod sending;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod typed;
+pub(crate) mod typed;
 mod watch;
 pub(crate) mod wire;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use tonic::transport::Channel;
@@ -24,17 +25,14 @@ pub use watch::{Change, Watch};
 
 use crate::bearer::Bearer;
 use crate::client::options::DEFAULT_TIMEOUT;
-use crate::client::typed::{Encoded, single};
+use crate::client::sending::Typing;
 use crate::client::wire::{Scope, Wire};
-use crate::codec::{self, CodecError, Decode, Encode};
+use crate::codec::{Decode, Encode};
 use crate::error::{Category, Error};
 use crate::generated::host::v1::call_request::Input;
 use crate::generated::host::v1::call_response::Output;
-use crate::generated::host::v1::{
-    BatchInput, CallBatchRequest, CallRequest, CallResponse, CallStreamRequest, CallStreamResponse, ListModulesRequest,
-    WatchRequest, batch_input, batch_output, call_stream_response,
-};
-use crate::types::CType;
+use crate::generated::host::v1::{CallRequest, ListModulesRequest, WatchRequest};
+use crate::typed_module::TypedModule;
 use crate::value::Value;
 
 /// A connection to a host. Cheap to clone; clones share the connection and what is known of the modules.
@@ -107,7 +105,7 @@ impl Client {
         I: Encode + ?Sized,
         O: Decode,
     {
-        self.call_as(name, typed::encoded(input), typed::read::<O>, options).await
+        self.call_as(name, Typing::Native, typed::encoded(input), typed::read::<O>, options).await
     }
 
     /// Calls a module whose types are known only at run time.
@@ -123,8 +121,7 @@ impl Client {
     /// # Errors
     /// As [`Client::call`].
     pub async fn call_value_with(&self, name: &str, input: &Value, options: CallOptions) -> Result<Value, Error> {
-        let options = self.dynamic(name, options).await?;
-        self.call_as(name, typed::encoded_value(input), typed::read_value, options).await
+        self.call_as(name, Typing::Dynamic, typed::encoded_value(input), typed::read_value, options).await
     }
 
     /// Calls a module with a JSON text, which the host reads by the module's type; the output is JSON as well.
@@ -143,3 +140,170 @@ impl Client {
             Some(Output::OutputData(_)) | None => Err(no_output()),
         }
     }
+
+    /// Calls a module whose output is a stream, e.g. `text.Words`, and returns when it has begun. The whole stream takes at most 30 s.
+    ///
+    /// # Errors
+    /// As [`Client::call`]; `executor.stream.unsupported` for a module without the capability.
+    pub async fn stream<I, O>(&self, name: &str, input: &I) -> Result<CallStream<O>, Error>
+    where
+        I: Encode + ?Sized,
+        O: Decode,
+    {
+        self.stream_with(name, input, CallOptions::default()).await
+    }
+
+    /// As [`Client::stream`], with options.
+    ///
+    /// # Errors
+    /// As [`Client::stream`].
+    pub async fn stream_with<I, O>(&self, name: &str, input: &I, options: CallOptions) -> Result<CallStream<O>, Error>
+    where
+        I: Encode + ?Sized,
+        O: Decode,
+    {
+        self.stream_as(name, Typing::Native, typed::encoded(input), typed::read::<O>, options).await
+    }
+
+    /// As [`Client::stream_with`], for types known only at run time.
+    ///
+    /// # Errors
+    /// As [`Client::stream`].
+    pub async fn stream_value_with(
+        &self,
+        name: &str,
+        input: &Value,
+        options: CallOptions,
+    ) -> Result<CallStream<Value>, Error> {
+        self.stream_as(name, Typing::Dynamic, typed::encoded_value(input), typed::read_value, options).await
+    }
+
+    /// Calls a module on several inputs under one deadline of 30 s: one output or failure per input, in their order.
+    /// The host takes at most 10 000.
+    ///
+    /// # Errors
+    /// What fails the batch as a whole. An input that does not fit, or that the module fails on, is the failure of its own place.
+    pub async fn call_batch<I, O>(&self, name: &str, inputs: &[I]) -> Result<Vec<Result<O, Error>>, Error>
+    where
+        I: Encode,
+        O: Decode,
+    {
+        self.call_batch_with(name, inputs, CallOptions::default()).await
+    }
+
+    /// As [`Client::call_batch`], with options.
+    ///
+    /// # Errors
+    /// As [`Client::call_batch`].
+    pub async fn call_batch_with<I, O>(
+        &self,
+        name: &str,
+        inputs: &[I],
+        options: CallOptions,
+    ) -> Result<Vec<Result<O, Error>>, Error>
+    where
+        I: Encode,
+        O: Decode,
+    {
+        self.batch_as(name, inputs, options).await
+    }
+
+    /// Calls a module of generated bindings, as [`CallOptions::schema_fingerprint`] says.
+    ///
+    /// # Errors
+    /// As [`Client::call`]; `registry.schema.changed` where the module has other types by now.
+    pub async fn call_typed<I, O>(
+        &self,
+        module: &TypedModule<I, O>,
+        input: &I,
+        options: CallOptions,
+    ) -> Result<O, Error>
+    where
+        I: Encode + ?Sized,
+        O: Decode,
+    {
+        self.call_with(module.name(), input, options.schema_fingerprint(module.fingerprint())).await
+    }
+
+    /// As [`Client::call_typed`], for a module whose output is a stream.
+    ///
+    /// # Errors
+    /// As [`Client::stream`]; `registry.schema.changed`.
+    pub async fn stream_typed<I, O>(
+        &self,
+        module: &TypedModule<I, O>,
+        input: &I,
+        options: CallOptions,
+    ) -> Result<CallStream<O>, Error>
+    where
+        I: Encode + ?Sized,
+        O: Decode,
+    {
+        self.stream_with(module.name(), input, options.schema_fingerprint(module.fingerprint())).await
+    }
+
+    /// As [`Client::call_typed`], for several inputs.
+    ///
+    /// # Errors
+    /// As [`Client::call_batch`]; `registry.schema.changed`.
+    pub async fn call_batch_typed<I, O>(
+        &self,
+        module: &TypedModule<I, O>,
+        inputs: &[I],
+        options: CallOptions,
+    ) -> Result<Vec<Result<O, Error>>, Error>
+    where
+        I: Encode,
+        O: Decode,
+    {
+        self.call_batch_with(module.name(), inputs, options.schema_fingerprint(module.fingerprint())).await
+    }
+
+    /// The registered modules whose names match, in ascending order of their names: a qualified name, a pattern such as `text.*`, or `""` for all.
+    /// Cost: one request per 1000 modules.
+    ///
+    /// # Errors
+    /// What the host refuses; `client.host.unreachable`.
+    pub async fn list_modules(&self, pattern: &str) -> Result<Vec<ModuleInfo>, Error> {
+        let mut modules = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = ListModulesRequest { pattern: pattern.to_owned(), page_size: 0, page_token };
+            let page = self.wire.list_modules(request, self.time(DEFAULT_TIMEOUT)?).await?;
+            for module in page.modules {
+                modules.push(ModuleInfo::from_wire(module)?);
+            }
+            if page.next_page_token.is_empty() {
+                return Ok(modules);
+            }
+            page_token = page.next_page_token;
+        }
+    }
+
+    /// One module, as it is now.
+    ///
+    /// # Errors
+    /// What the host refuses, e.g. a name that is not registered; `client.host.unreachable`.
+    pub async fn get_module(&self, name: &str) -> Result<ModuleInfo, Error> {
+        let module = self.wire.get_module(name, self.time(DEFAULT_TIMEOUT)?).await?;
+        ModuleInfo::from_wire(module)
+    }
+
+    /// What changes in the registry, for names that match as in [`Client::list_modules`]: first the present state, then [`Change::Synced`], then
+    /// changes until the host ends.
+    ///
+    /// # Errors
+    /// As [`Client::list_modules`].
+    pub async fn watch(&self, pattern: &str) -> Result<Watch, Error> {
+        let request = WatchRequest { pattern: pattern.to_owned() };
+        self.wire.watch(request).await.map(Watch::new)
+    }
+}
+
+fn no_output() -> Error {
+    Error::new(Category::Internal, "client.answer.invalid", "the host answered without an output of the form asked for")
+}
+
+fn too_late(timeout: Duration) -> Error {
+    Error::deadline_exceeded(format!("no answer within {timeout:?}"))
+}

@@ -42,11 +42,13 @@ const CHANGES: usize = 16;
 ///
 /// | variable | meaning |
 /// | --- | --- |
-/// | `MODRACK_HOST` | where the host is: `http://127.0.0.1:7420` or `unix:/path/to.sock`; required |
+/// | `MODRACK_HOST` | where the host is: `http://127.0.0.1:7420`, `https://host:7420` or `unix:/path/to.sock`; required |
 /// | `MODRACK_PLANE` | `link`, `attach` or `unary`: that data plane and no other; else the fastest that works |
 /// | `MODRACK_SERVICE_ID` | who the provider is, stable over restarts; else the namespace |
 /// | `MODRACK_GROUP_ID` | replicas of one namespace share a group; else none |
 /// | `MODRACK_CREDENTIAL_FILE` | file with the credential, where the host asks for one |
+/// | `MODRACK_CA_FILE` | authorities that may vouch for an `https://` host, in PEM; else the system's |
+/// | `MODRACK_CERT_FILE`, `MODRACK_KEY_FILE` | its own certificate and key, where the host asks for one |
 /// | `MODRACK_DEBUG` | `1`: callers see the causes of a failure, which otherwise stay here |
 #[must_use = "a provider does nothing until it runs"]
 pub struct Provider {
@@ -140,6 +142,19 @@ impl Provider {
     /// The file with its credential, whatever `MODRACK_CREDENTIAL_FILE` says.
     pub fn credential_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.overrides.credential_file = Some(path.into());
+        self
+    }
+
+    /// The certificates of the authorities that may vouch for the host, in PEM, whatever `MODRACK_CA_FILE` says; else the system's.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.overrides.tls.ca = Some(path.into());
+        self
+    }
+
+    /// Its own certificate chain and key, in PEM, for a host that asks for one, whatever `MODRACK_CERT_FILE` and `MODRACK_KEY_FILE` say.
+    pub fn identity_files(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.overrides.tls.cert = Some(cert.into());
+        self.overrides.tls.key = Some(key.into());
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::client::{carry, receive};
+use crate::client::typed::{carry, receive};
 use crate::codec::{self, Decode, Encode};
 use crate::error::{Category, Error};
 use crate::generated::provider::v1::ExecuteRequest;

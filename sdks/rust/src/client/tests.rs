@@ -10,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use crate::client::{CallOptions, Change, Client, EndpointState, MAX_MESSAGE};
+use crate::client::{CallOptions, Change, Client, EndpointState};
 use crate::codec;
 use crate::error::{Category, ModuleError, Origin};
 use crate::generated::host::v1::call_request::Input;
@@ -60,7 +60,7 @@ async fn setup(
     let state = Arc::new(Mutex::new(State { module: Some(fake), ..State::default() }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let service = HostServer::new(FakeHost(Arc::clone(&state))).max_decoding_message_size(MAX_MESSAGE);
+    let service = HostServer::new(FakeHost(Arc::clone(&state)));
     let server = tokio::spawn(async move {
         let server = tonic::transport::Server::builder().add_service(service);
         server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap();

@@ -48,7 +48,7 @@ pub(crate) async fn run(
         let channel = tokio::select! {
             biased;
             () = stopped(provider.stop.clone(), Stop::Drain) => return Ok(()),
-            channel = provider.settings.host.connect() => channel,
+            channel = provider.settings.host.connect(&provider.settings.tls) => channel,
         };
         let opened = match channel {
             // Once the host may know the session, a stop waits, so that the provider leaves in the orderly way.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::{Category, Error};
 use crate::generated::provider::v1::DataPlane;
-use crate::host::HostAddress;
+use crate::host::{HostAddress, TlsFiles};
 use crate::provider::calls::Table;
 
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
@@ -29,6 +29,7 @@ pub(crate) struct Overrides {
     pub(crate) service_id: Option<String>,
     pub(crate) group_id: Option<String>,
     pub(crate) credential_file: Option<PathBuf>,
+    pub(crate) tls: TlsFiles,
     pub(crate) grace: Option<Duration>,
     pub(crate) allow_breaking: bool,
 }
@@ -42,6 +43,7 @@ pub(crate) struct Settings {
     pub(crate) service_id: String,
     pub(crate) group_id: String,
     pub(crate) credential_file: Option<PathBuf>,
+    pub(crate) tls: TlsFiles,
     pub(crate) grace: Duration,
     pub(crate) allow_breaking: bool,
     pub(crate) debug: bool,
@@ -62,6 +64,7 @@ impl Settings {
             service_id: set.service_id.or_else(|| env("MODRACK_SERVICE_ID")).unwrap_or_else(|| namespace.to_owned()),
             group_id: set.group_id.or_else(|| env("MODRACK_GROUP_ID")).unwrap_or_default(),
             credential_file: set.credential_file.or_else(|| env("MODRACK_CREDENTIAL_FILE").map(PathBuf::from)),
+            tls: set.tls.or_env(),
             grace: set.grace.unwrap_or(DEFAULT_GRACE),
             allow_breaking: set.allow_breaking,
             debug: debug_from_env(),

@@ -20,7 +20,7 @@ use crate::generated::provider::v1::provider_frame::Frame as FromProvider;
 use crate::generated::provider::v1::{
     Cancel, Command, DataPlane, DescribeRequest, Drain, ExecuteBatchRequest, InitializeRequest, Ping, ShutdownRequest,
 };
-use crate::host::HostAddress;
+use crate::host::{HostAddress, TlsFiles};
 use crate::module::Module;
 use crate::provider::tests::fake_host::{Behaviour, FakeHost, Link, outcome, request, within};
 use crate::provider::{Plane, Provider, ProviderHandle};
@@ -34,7 +34,7 @@ fn text() -> Provider {
 }
 
 async fn channel(url: &str) -> Channel {
-    HostAddress::parse(url).unwrap().connect().await.unwrap()
+    HostAddress::parse(url).unwrap().connect(&TlsFiles::default()).await.unwrap()
 }
 
 struct Running {
