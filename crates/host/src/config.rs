@@ -7,23 +7,30 @@
 //! dot: `MODRACK_LIMITS__MESSAGE_BYTES` is `limits.message_bytes`.
 
 mod build;
+mod clients;
 mod entry;
 mod fault;
+mod grants;
 mod layers;
 mod providers;
 mod read;
+mod secret_file;
 mod sources;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use build::{DEFAULT_LISTEN, MAX_MESSAGE_BYTES};
+pub use clients::{CallGrant, ClientGrant, Scope};
 pub use entry::{Entry, Origin};
 pub use fault::{ConfigError, Fault, FaultCode};
-pub use providers::{Credential, NamespaceGrant, ProviderGrant};
+pub use providers::{NamespaceGrant, ProviderGrant};
+pub use secret_file::{SecretFileError, is_exposed, read_secret};
 pub use sources::Sources;
+pub use tls::{Tls, Unary};
 
 /// Everything that a host needs to know. A value of this type from [`Config::load`] obeys all rules that the fields state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +41,10 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Path of the Unix socket with the same surfaces; none when `socket = ""`. Default `<data_dir>/host.sock`.
     pub socket: Option<PathBuf>,
-    /// Whether `listen` may be an address that other machines can reach, without TLS.
+    /// Whether `listen` may be an address that other machines can reach, without TLS and credentials.
     pub insecure_listen: bool,
+    /// TLS on the TCP address; plain text where there is none.
+    pub tls: Option<Tls>,
     /// The link: the framed socket for providers on this machine.
     pub link: Link,
     /// Bounds on what clients and providers may ask for.
@@ -44,8 +53,12 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What the host writes to its log.
     pub log: Log,
+    /// Where the host connects to by itself.
+    pub unary: Unary,
     /// Who may provide modules. Empty: anybody who can reach the host.
     pub providers: Vec<ProviderGrant>,
+    /// Who may use modules. Empty: anybody who can reach the host.
+    pub clients: Vec<ClientGrant>,
 }
 
 /// `[link]`.
@@ -74,6 +87,8 @@ pub struct Limits {
     pub modules_per_provider: usize,
     /// Most live sessions. Default 1000.
     pub sessions: usize,
+    /// Most live sessions of one subject of `[[providers]]`. Default 256.
+    pub sessions_per_subject: usize,
     /// Most open connections over all surfaces. Default 4096.
     pub connections: usize,
     /// Most calls that one provider works on at once. Default 1024.
@@ -144,7 +159,7 @@ impl Loaded {
 }
 
 impl Config {
-    /// Reads all sources and checks the result as a whole. Reads the configuration file and the credential files, creates nothing.
+    /// Reads all sources and checks the result as a whole. Reads the configuration file and the files that it names, creates nothing.
     ///
     /// # Errors
     /// All faults at once; each has a code, the key, where it was set, and a hint.
@@ -156,6 +171,15 @@ impl Config {
     #[must_use]
     pub fn in_dir(data_dir: impl Into<PathBuf>) -> Self {
         build::in_dir(data_dir.into())
+    }
+
+    /// The files with secrets that everybody on this machine may read.
+    #[must_use]
+    pub fn exposed_files(&self) -> Vec<&Path> {
+        let credentials = self.providers.iter().map(|grant| &grant.credential_file);
+        let tokens = self.clients.iter().map(|grant| &grant.token_file);
+        let key = self.tls.iter().map(|tls| &tls.key_file);
+        credentials.chain(tokens).chain(key).map(PathBuf::as_path).filter(|path| is_exposed(path)).collect()
     }
 
     /// Creates the data directory and what is above it where it is missing, readable by its owner alone (mode 0700).

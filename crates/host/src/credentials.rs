@@ -1,6 +1,7 @@
-//! Lets a provider in by the credential that it shows. The configuration knows the credentials; the rules about names are
-//! the registry's.
+//! Lets a provider in by the credential that it shows and the address that it names. The configuration knows both; the rules
+//! about names are the registry's.
 
+use protocol::dial::Dialer;
 use protocol::{Error, Registration, Subject, codes};
 
 use crate::config::Config;
@@ -21,4 +22,24 @@ pub(crate) fn authenticate(config: &Config, registration: &Registration) -> Resu
     }
     let message = format!("the credential of `{}` does not cover `{}`", grant.subject, registration.namespace);
     Err(Error::of(codes::NAMESPACE_DENIED, message))
+}
+
+/// Refuses a `service_url` that names an address outside `unary.allow`. One that names a host is checked when it is dialled.
+///
+/// # Errors
+/// `registry.service_url.denied`.
+pub(crate) fn check_address(dialer: &Dialer, registration: &Registration) -> Result<(), Error> {
+    registration.reach.service_url.as_ref().map_or(Ok(()), |url| dialer.check(url))
+}
+
+/// What a `service_url` may lead to.
+///
+/// # Errors
+/// When `unary.ca_file` cannot be read any more.
+pub(crate) fn dialer(config: &Config) -> std::io::Result<Dialer> {
+    let dialer = Dialer::new(config.unary.allow.as_slice());
+    match &config.unary.ca_file {
+        Some(path) => Ok(dialer.ca(std::fs::read(path)?)),
+        None => Ok(dialer),
+    }
 }

@@ -7,15 +7,18 @@
 //! * Every failure that leaves a surface carries an envelope, also those that the gRPC library makes itself.
 //! * Shutdown is a fixed order of bounded steps; see [`serve`].
 
+mod access;
 mod admission;
 mod coded;
 pub mod config;
 mod credentials;
 mod link;
 mod listen;
+mod refusal;
 mod runtime;
 mod serve;
 mod surface;
+mod tls;
 mod watch;
 
 pub use config::Config;

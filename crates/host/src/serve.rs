@@ -10,31 +10,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use executor::End;
+use protocol::dial::Dialer;
 use protocol::generated::FILE_DESCRIPTOR_SET;
 use protocol::generated::host::v1::host_server::HostServer;
 use protocol::generated::provider::v1::module_registry_server::ModuleRegistryServer;
 use protocol::generated::provider::v1::{LinkEndpoint, link_endpoint};
 use protocol::{Error, codes};
 use registry::{EndReason, SessionEvent};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
+use crate::access::{Access, AccessLayer};
 use crate::admission::Admission;
 use crate::coded::CodedLayer;
 use crate::config::Config;
+use crate::credentials::dialer;
 use crate::link::LinkListener;
-use crate::listen::Listener;
+use crate::listen::{Door, Listener};
 use crate::surface::client::ClientSurface;
 use crate::surface::provider::ProviderSurface;
+use crate::tls::{self, TlsFault};
 
 /// Where the host listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
     /// gRPC over TCP.
     pub listen: Option<SocketAddr>,
+    /// Whether TLS is spoken there.
+    pub tls: bool,
     /// gRPC over a Unix socket.
     pub socket: Option<PathBuf>,
     /// The link.
@@ -54,7 +60,8 @@ pub struct Running {
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let listen = self.listen.map(|address| format!("http://{address}"));
+        let scheme = if self.tls { "https" } else { "http" };
+        let listen = self.listen.map(|address| format!("{scheme}://{address}"));
         let socket = self.socket.as_ref().map(|path| format!("unix:{}", path.display()));
         let link = self.link.as_ref().map(|path| format!("link {}", path.display()));
         f.write_str(&[listen, socket, link].into_iter().flatten().collect::<Vec<_>>().join(", "))
@@ -77,6 +84,15 @@ pub enum ServeError {
     DataDirectory {
         /// As configured.
         path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The certificate or the key cannot be used any more.
+    #[error("TLS cannot be served: {0}")]
+    Tls(#[from] TlsFault),
+    /// The CA of providers cannot be read any more.
+    #[error("`unary.ca_file` cannot be read")]
+    Dialer {
         /// What the system said.
         source: std::io::Error,
     },
@@ -106,14 +122,16 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     config.create_data_dir().map_err(|source| ServeError::DataDirectory { path: config.data_dir.clone(), source })?;
     let config = Arc::new(config);
-    let connections = Arc::new(Semaphore::new(config.limits.connections));
+    let door = door(&config)?;
+    let dialer = dialer(&config).map_err(|source| ServeError::Dialer { source })?;
+    warn_of_exposed_files(&config);
     let (listeners, mut addresses) = listen(&config).await?;
     let link = config.link.address().map(|path| bind_link(path)).transpose()?;
     addresses.link = config.link.address().cloned();
 
     let (registry_service, registry, session_events) = registry::Service::new(registry_options(&config));
     let (executor_service, executor, executor_events) =
-        executor::Service::new(executor_options(&config), registry.clone());
+        executor::Service::new(executor_options(&config, dialer.clone()), registry.clone());
     let admission = Admission { registry: registry.clone(), executor: executor.clone() };
     let running = Running { addresses: addresses.clone(), registry: registry.clone(), executor: executor.clone() };
 
@@ -134,16 +152,18 @@ pub async fn serve(
     for service in ["", "modrack.host.v1.Host", "modrack.provider.v1.ModuleRegistry"] {
         health.set_service_status(service, tonic_health::ServingStatus::Serving).await;
     }
-    let routes = routes(&config, &addresses, admission, watching.clone(), health_service)?;
+    let access = AccessLayer::new(Access::new(&config.clients, registry.clone()));
+    let routes = routes(&config, &addresses, dialer, admission, watching.clone(), health_service)?;
     let mut servers = JoinSet::new();
     for listener in listeners {
         let server = Server::builder()
             .layer(CodedLayer)
+            .layer(access.clone())
             .http2_keepalive_interval(Some(config.timeouts.ping))
             .http2_keepalive_timeout(Some(config.timeouts.ping))
             .tcp_nodelay(true)
             .add_routes(routes.clone());
-        let incoming = listener.incoming(Arc::clone(&connections), config.timeouts.hello);
+        let incoming = listener.incoming(door.clone());
         servers.spawn(server.serve_with_incoming_shutdown(incoming, accepting.clone().cancelled_owned()));
     }
     tracing::info!("serving on {addresses}");
@@ -178,7 +198,7 @@ pub async fn serve(
 
 async fn listen(config: &Config) -> Result<(Vec<Listener>, Addresses), ServeError> {
     let mut listeners = Vec::new();
-    let mut addresses = Addresses { listen: None, socket: None, link: None };
+    let mut addresses = Addresses { listen: None, tls: config.tls.is_some(), socket: None, link: None };
     if let Some(address) = config.listen {
         let (listener, bound) = Listener::tcp(address)
             .await
@@ -195,6 +215,17 @@ async fn listen(config: &Config) -> Result<(Vec<Listener>, Addresses), ServeErro
     if listeners.is_empty() { Err(ServeError::NoAddress) } else { Ok((listeners, addresses)) }
 }
 
+fn door(config: &Config) -> Result<Door, TlsFault> {
+    let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
+    Ok(Door::new(config.limits.connections, config.timeouts.hello, tls.map(Into::into)))
+}
+
+fn warn_of_exposed_files(config: &Config) {
+    for path in config.exposed_files() {
+        tracing::warn!(path = %path.display(), "everybody on this machine can read a secret of the host: `chmod o-r` it");
+    }
+}
+
 fn bind_link(path: &std::path::Path) -> Result<LinkListener, ServeError> {
     LinkListener::bind(path).map_err(|source| ServeError::Listen { address: path.display().to_string(), source })
 }
@@ -206,6 +237,7 @@ fn registry_options(config: &Config) -> registry::Options {
         drain_grace: config.timeouts.drain,
         limits: registry::Limits {
             sessions: config.limits.sessions,
+            sessions_per_subject: config.limits.sessions_per_subject,
             modules_per_provider: config.limits.modules_per_provider,
             ..registry::Limits::default()
         },
@@ -213,8 +245,9 @@ fn registry_options(config: &Config) -> registry::Options {
     }
 }
 
-fn executor_options(config: &Config) -> executor::Options {
+fn executor_options(config: &Config, dialer: Dialer) -> executor::Options {
     executor::Options {
+        dialer,
         message_bytes: config.limits.message_bytes,
         in_flight_per_provider: config.limits.in_flight_per_provider,
         queued_per_provider: config.limits.queued_per_provider,
@@ -226,6 +259,7 @@ fn executor_options(config: &Config) -> executor::Options {
 fn routes(
     config: &Arc<Config>,
     addresses: &Addresses,
+    dialer: Dialer,
     admission: Admission,
     watching: CancellationToken,
     health: impl tonic::codegen::Service<
@@ -252,7 +286,7 @@ fn routes(
         .link
         .as_ref()
         .map(|path| LinkEndpoint { address: Some(link_endpoint::Address::UnixPath(path.display().to_string())) });
-    let provider = ProviderSurface { admission, config: Arc::clone(config), link };
+    let provider = ProviderSurface { admission, config: Arc::clone(config), dialer, link };
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

@@ -181,8 +181,8 @@ fn variables_of_the_sdks_and_of_strangers_are_left_alone() {
 #[test]
 fn listening_for_other_machines_must_be_said_aloud() {
     insta::assert_snapshot!(faults("listen = \"0.0.0.0:7420\"\n", &[], &[]), @r"
-    modrack.toml:1: `listen` is `0.0.0.0:7420`, which other machines can reach, without TLS (config.listen.insecure)
-      listen on 127.0.0.1 or `socket`; where the network itself is trusted, say so with `insecure_listen = true` or `--insecure-listen`
+    modrack.toml:1: `listen` is `0.0.0.0:7420`, which other machines can reach, without TLS (`tls.cert_file`, `tls.key_file`), credentials of providers (`[[providers]]`), tokens of clients (`[[clients]]`) (config.listen.insecure)
+      set what is missing (`tls.client_ca_file` stands for both kinds of secrets), or listen on 127.0.0.1 or `socket`; where the network itself is trusted, say so with `insecure_listen = true` or `--insecure-listen`
     ");
     let file = "listen = \"0.0.0.0:7420\"\ninsecure_listen = true\n";
     assert_eq!(loaded(file, &[], &[]).config.listen, Some("0.0.0.0:7420".parse().unwrap()));
@@ -292,7 +292,7 @@ namespaces = []
     modrack.toml:3: `providers[0].subject` cannot be `` (config.value.invalid)
       a subject has 1 to 128 bytes and no control characters
     modrack.toml:4: `providers[0].credential_file`: `<dir>/missing.key` cannot be read: No such file or directory (os error 2) (config.credential.unreadable)
-      the file holds nothing but the credential and is readable by the host; `openssl rand -hex 32` makes a good one
+      the file holds nothing but the secret, is readable by the host and not writable by everybody; `openssl rand -hex 32` makes a good one
     modrack.toml:5: `providers[0].namespaces` cannot hold `text.**` (config.value.invalid)
       write a namespace (`text`), one with all below it (`text.*`), or all (`*`)
     modrack.toml:6: `providers[1].subject` is missing (config.key.missing)
@@ -304,7 +304,7 @@ namespaces = []
     modrack.toml:7: `providers[1].subjekt` is no key of the configuration (config.key.unknown)
       did you mean `providers[1].subject`?
     modrack.toml:10: `providers[2].credential_file`: `<dir>/short.key` has fewer than 16 characters (config.credential.unreadable)
-      the file holds nothing but the credential and is readable by the host; `openssl rand -hex 32` makes a good one
+      the file holds nothing but the secret, is readable by the host and not writable by everybody; `openssl rand -hex 32` makes a good one
     modrack.toml:11: `providers[2].namespaces` names no namespace (config.value.invalid)
       list what the provider may serve, e.g. `namespaces = ["text.*"]`
     env MODRACK_PROVIDERS__0__SUBJECT: `MODRACK_PROVIDERS__0__SUBJECT` is no key of the configuration (config.key.unknown)
@@ -317,7 +317,7 @@ fn two_entries_cannot_share_a_credential() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("ada.key"), "correct horse battery\n").unwrap();
     let error = load(dir.path(), &format!("{PROVIDERS}{PROVIDERS}"), &[], &[]).unwrap_err();
-    insta::assert_snapshot!(error.to_string(), @"modrack.toml:9: `providers[1].credential_file` holds the credential of `ada` (config.value.conflict)");
+    insta::assert_snapshot!(error.to_string(), @"modrack.toml:9: `providers[1].credential_file` holds the secret of `ada` (config.value.conflict)");
 }
 
 #[test]

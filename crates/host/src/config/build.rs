@@ -7,10 +7,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::fault::{ConfigError, Fault, FaultCode};
 use crate::config::layers::{self, Layers};
-use crate::config::providers;
 use crate::config::read::{Reader, Refusal};
 use crate::config::sources::Sources;
 use crate::config::{Config, Limits, Link, Loaded, Log, LogFormat, Timeouts};
+use crate::config::{clients, providers, tls};
 
 /// Where the host listens when nobody says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7420));
@@ -48,6 +48,7 @@ fn build(sources: &Sources, layers: Layers) -> (Loaded, Vec<Fault>) {
         listen: r.optional_address("listen", DEFAULT_LISTEN),
         insecure_listen: r.boolean("insecure_listen", false),
         socket: r.optional_socket("socket", data_dir.join("host.sock")),
+        tls: tls::read(r),
         link: Link {
             enabled: r.boolean("link.enabled", true),
             socket: r.socket("link.socket", data_dir.join("link.sock")),
@@ -56,6 +57,7 @@ fn build(sources: &Sources, layers: Layers) -> (Loaded, Vec<Fault>) {
             message_bytes: r.count("limits.message_bytes", 4 << 20, 1024..=MAX_MESSAGE_BYTES),
             modules_per_provider: r.count("limits.modules_per_provider", 10_000, 1..=MILLION),
             sessions: r.count("limits.sessions", 1000, 1..=MILLION),
+            sessions_per_subject: r.count("limits.sessions_per_subject", 256, 1..=MILLION),
             connections: r.count("limits.connections", 4096, 1..=MILLION),
             in_flight_per_provider: r.count("limits.in_flight_per_provider", 1024, 1..=MILLION),
             queued_per_provider: r.count("limits.queued_per_provider", 1024, 0..=MILLION),
@@ -74,7 +76,9 @@ fn build(sources: &Sources, layers: Layers) -> (Loaded, Vec<Fault>) {
                 })
             }),
         },
+        unary: tls::read_unary(r),
         providers: providers::read(r),
+        clients: clients::read(r),
         data_dir,
     };
     check(r, &config);
@@ -118,7 +122,7 @@ fn timeouts(r: &mut Reader<'_>) -> Timeouts {
 
 /// The rules between keys.
 fn check(r: &mut Reader<'_>, config: &Config) {
-    let Config { listen, insecure_listen, socket, link, timeouts, .. } = config;
+    let Config { listen, socket, link, timeouts, .. } = config;
     if timeouts.heartbeat * 2 >= timeouts.lease {
         r.conflict(
             ["timeouts.heartbeat_ms", "timeouts.lease_ms"],
@@ -155,12 +159,5 @@ fn check(r: &mut Reader<'_>, config: &Config) {
             "set one of them; without either key, the host listens on both",
         );
     }
-    if let Some(address) = listen.filter(|address| !address.ip().to_canonical().is_loopback())
-        && !insecure_listen
-    {
-        let message = format!("`listen` is `{address}`, which other machines can reach, without TLS");
-        let hint = "listen on 127.0.0.1 or `socket`; where the network itself is trusted, say so with `insecure_listen = true` or `--insecure-listen`";
-        let origin = r.origin("listen");
-        r.fault("listen", origin, Refusal::new(FaultCode::ListenInsecure, message, hint));
-    }
+    tls::check_listen(r, config);
 }

@@ -25,8 +25,10 @@ pub enum FaultCode {
     ValueConflict,
     /// `listen` is open to other machines and nobody said that it may be.
     ListenInsecure,
-    /// A credential file that cannot be used.
+    /// A credential or token file that cannot be used.
     CredentialUnreadable,
+    /// A certificate or key that cannot be used.
+    TlsInvalid,
 }
 
 impl FaultCode {
@@ -42,6 +44,7 @@ impl FaultCode {
         Self::ValueConflict,
         Self::ListenInsecure,
         Self::CredentialUnreadable,
+        Self::TlsInvalid,
     ];
 
     /// What to do about this kind in general; a fault's own hint says more.
@@ -56,8 +59,15 @@ impl FaultCode {
             Self::ValueRange => "give a number within the range that the hint names",
             Self::ValueInvalid => "the hint says what the key takes",
             Self::ValueConflict => "change one of the keys that the error names",
-            Self::ListenInsecure => "listen on loopback or a Unix socket, or set `insecure_listen`",
-            Self::CredentialUnreadable => "the file holds nothing but the credential and is readable by the host",
+            Self::ListenInsecure => {
+                "set TLS and credentials, listen on loopback or a Unix socket, or set `insecure_listen`"
+            }
+            Self::CredentialUnreadable => {
+                "the file holds nothing but the secret, is readable by the host and not writable by everybody"
+            }
+            Self::TlsInvalid => {
+                "the files are PEM: a certificate chain, its unencrypted private key, a CA's certificate"
+            }
         }
     }
 
@@ -75,6 +85,7 @@ impl FaultCode {
             Self::ValueConflict => "config.value.conflict",
             Self::ListenInsecure => "config.listen.insecure",
             Self::CredentialUnreadable => "config.credential.unreadable",
+            Self::TlsInvalid => "config.tls.invalid",
         }
     }
 }

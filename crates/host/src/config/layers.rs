@@ -12,13 +12,17 @@ use crate::config::sources::Sources;
 
 /// Variables that begin like the host's and belong to the SDKs, the command line or the tooling.
 const FOREIGN_VARIABLES: &[&str] = &[
+    "MODRACK_CA_FILE",
+    "MODRACK_CERT_FILE",
     "MODRACK_CONFIG",
     "MODRACK_CREDENTIAL",
     "MODRACK_CREDENTIAL_FILE",
     "MODRACK_DEBUG",
     "MODRACK_HOST",
+    "MODRACK_KEY_FILE",
     "MODRACK_PLANE",
     "MODRACK_SERVICE_ID",
+    "MODRACK_TOKEN_FILE",
 ];
 
 /// A value as its source wrote it.

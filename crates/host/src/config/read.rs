@@ -29,7 +29,7 @@ impl Refusal {
         Self { code, message: message.into(), hint: hint.into() }
     }
 
-    fn kind(key: &str, wanted: &str, raw: &Raw) -> Self {
+    pub(super) fn kind(key: &str, wanted: &str, raw: &Raw) -> Self {
         let found = match raw {
             Raw::Text(text) => format!("`{text}`"),
             raw => raw.kind().to_owned(),
@@ -200,6 +200,16 @@ impl<'a> Reader<'a> {
         )
     }
 
+    /// An absolute path, or nothing when the key is not set or empty.
+    pub(super) fn optional_path(&mut self, key: &str) -> Option<PathBuf> {
+        let bases = self.bases();
+        let show = |path: &Option<PathBuf>| path.as_deref().map_or_else(|| "".into(), shown);
+        self.take(key, None, show, |raw, origin| match string(key, raw)? {
+            "" => Ok(None),
+            text => Ok(Some(bases.resolve(origin, text))),
+        })
+    }
+
     /// A path for a Unix socket, or nothing when the value is empty.
     pub(super) fn optional_socket(&mut self, key: &str, default: PathBuf) -> Option<PathBuf> {
         let bases = self.bases();
@@ -320,16 +330,16 @@ fn unknown_key(key: &str, origin: &Origin, known: &BTreeSet<String>) -> Option<F
     let nearest = nearest(key, known);
     let (subject, hint) = match origin {
         Origin::Env(name) => {
-            let list = key.starts_with("providers.");
+            let list = ["providers", "clients"].into_iter().find(|list| key.starts_with(&format!("{list}.")));
             // Others use the prefix, too (Kubernetes for a service of that name, for one). A variable that is
             // neither nested nor close to a key is not meant for the host.
             if nearest.is_none() && !key.contains('.') {
                 return None;
             }
-            let hint = match nearest {
-                _ if list => "`[[providers]]` can only be set in the file".into(),
-                Some(nearest) => format!("did you mean `{}`?", variable(nearest)),
-                None => "`modrack config show` lists the keys".into(),
+            let hint = match (list, nearest) {
+                (Some(list), _) => format!("`[[{list}]]` can only be set in the file"),
+                (None, Some(nearest)) => format!("did you mean `{}`?", variable(nearest)),
+                (None, None) => "`modrack config show` lists the keys".into(),
             };
             (name.as_str(), hint)
         }

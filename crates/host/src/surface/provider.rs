@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use executor::AttachIo;
 use futures::{Stream, StreamExt as _};
+use protocol::dial::Dialer;
 use protocol::frame::{from_attach_message, to_attach_message};
 use protocol::generated::provider::v1 as pb;
 use protocol::generated::provider::v1::module_registry_server::ModuleRegistry;
@@ -17,13 +18,15 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::admission::Admission;
 use crate::config::Config;
-use crate::credentials::authenticate;
+use crate::credentials::{authenticate, check_address};
 use crate::link::hello_of;
 
 /// The service for providers.
 pub(crate) struct ProviderSurface {
     pub(crate) admission: Admission,
     pub(crate) config: Arc<Config>,
+    /// Where the host would connect to.
+    pub(crate) dialer: Dialer,
     /// Where the link listens, if it does.
     pub(crate) link: Option<pb::LinkEndpoint>,
 }
@@ -37,6 +40,7 @@ impl ModuleRegistry for ProviderSurface {
     async fn register(&self, request: Request<pb::RegisterRequest>) -> Result<Response<pb::RegisterResponse>, Status> {
         let registration = Registration::from_proto(request.into_inner())?;
         let owner = authenticate(&self.config, &registration)?;
+        check_address(&self.dialer, &registration)?;
         let link = registration.reach.link.then(|| self.link.clone()).flatten();
         let service = registration.service_id.clone();
         let namespace = registration.namespace.clone();
