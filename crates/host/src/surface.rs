@@ -1,5 +1,6 @@
 //! The gRPC services that the host serves. They translate and delegate; what they decide stands in other crates.
 
+pub(crate) mod calls;
 pub(crate) mod client;
 pub(crate) mod provider;
 pub(crate) mod timeout;

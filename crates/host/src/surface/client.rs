@@ -4,21 +4,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use executor::Call;
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use prost::Message;
-use protocol::frame::TraceContext;
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::host_server::Host;
 use protocol::{Error, ModuleName, codes};
 use registry::{Page, Pattern, Route};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
-use crate::coded::Arrived;
-use crate::surface::{timeout, view};
+use crate::access::Principal;
+use crate::surface::calls::{self, Asked, Waits};
+use crate::surface::view;
 use crate::watch;
 
 /// Modules in one page of a listing, at the most.
@@ -53,6 +50,7 @@ impl Host for ClientSurface {
         &self,
         request: Request<pb::ListModulesRequest>,
     ) -> Result<Response<pb::ListModulesResponse>, Status> {
+        Principal::of(request.extensions()).may_list()?;
         let request = request.into_inner();
         let size = match request.page_size as usize {
             0 => PAGE,
@@ -68,79 +66,73 @@ impl Host for ClientSurface {
         &self,
         request: Request<pb::GetModuleRequest>,
     ) -> Result<Response<pb::GetModuleResponse>, Status> {
-        let route = self.route(&request.into_inner().name)?;
+        let principal = Principal::of(request.extensions());
+        let route = self.route(&request.into_inner().name, |module| principal.may_see(module))?;
         Ok(self.fitting(pb::GetModuleResponse { module: Some(view::module(&route)) })?)
     }
 
     async fn call(&self, request: Request<pb::CallRequest>) -> Result<Response<pb::CallResponse>, Status> {
         let (metadata, extensions, request) = request.into_parts();
-        let arrived = extensions.get::<Arrived>().map_or_else(Instant::now, |arrived| arrived.0);
-        let timeout = timeout::of(metadata.as_ref())
-            .map_or(self.default_timeout, |asked| timeout::to_answer(asked.min(self.max_timeout)));
-        let route = self.route(&request.module)?;
-        if !request.schema_fingerprint.is_empty() && *request.schema_fingerprint != *route.fingerprint {
-            let message = format!("the types of `{}` have changed", route.name);
-            return Err(Error::of(codes::SCHEMA_CHANGED, message).into());
-        }
-        let (input, form) = input(&route, request.input)?;
-        let execution_id = self.executor.next_execution_id();
-        let call = Call {
-            input,
-            deadline: arrived + timeout,
-            idempotency_key: request.idempotency_key,
-            node_id: String::new(),
-            trace: trace(&metadata),
-            execution_id,
-        };
-        let reply = self.executor.call(&route, call).await?;
-        let output = match form {
-            Form::MessagePack => pb::call_response::Output::OutputData(reply.output),
-            Form::Json => {
-                let json = type_schema::msgpack_to_json(&reply.output, &route.output)
-                    .map_err(|error| Error::of(codes::INTERNAL, error.to_string()))?;
-                pb::call_response::Output::OutputJson(json.to_string())
-            }
-        };
-        let info = pb::CallInfo {
-            execution_id: execution_id.to_string(),
-            revision: reply.revision,
-            session_id: reply.session.to_string(),
-            plane: reply.plane.to_proto().into(),
-            attempts: reply.attempts,
-            duration_us: u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX),
-        };
-        Ok(self.fitting(pb::CallResponse { output: Some(output), info: Some(info) })?)
+        let asked = Asked::of(&metadata, &extensions, self.waits());
+        let principal = Principal::of(&extensions);
+        let route = self.route(&request.module, |module| principal.may_call(module))?;
+        calls::same_types(&route, &request.schema_fingerprint)?;
+        let answer = calls::call(&self.executor, &route, asked, request).await?;
+        Ok(self.fitting(answer)?)
     }
 
-    async fn call_stream(&self, _: Request<pb::CallStreamRequest>) -> Result<Response<Self::CallStreamStream>, Status> {
-        Err(Error::of(codes::METHOD_UNKNOWN, "streams are not served here").into())
+    async fn call_stream(
+        &self,
+        request: Request<pb::CallStreamRequest>,
+    ) -> Result<Response<Self::CallStreamStream>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let asked = Asked::of(&metadata, &extensions, self.waits());
+        let missing = || Error::of(codes::FIELD_MISSING, "the stream has no call").detail("field", "call");
+        let call = request.call.ok_or_else(missing)?;
+        let principal = Principal::of(&extensions);
+        let route = self.route(&call.module, |module| principal.may_call(module))?;
+        calls::same_types(&route, &call.schema_fingerprint)?;
+        let messages = calls::call_stream(&self.executor, route, asked, call, self.message_bytes).await?;
+        Ok(Response::new(Box::pin(messages.map(|message| message.map_err(Status::from)))))
     }
 
-    async fn call_batch(&self, _: Request<pb::CallBatchRequest>) -> Result<Response<pb::CallBatchResponse>, Status> {
-        Err(Error::of(codes::METHOD_UNKNOWN, "batches are not served here").into())
+    async fn call_batch(
+        &self,
+        request: Request<pb::CallBatchRequest>,
+    ) -> Result<Response<pb::CallBatchResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let asked = Asked::of(&metadata, &extensions, self.waits());
+        let principal = Principal::of(&extensions);
+        let route = self.route(&request.module, |module| principal.may_call(module))?;
+        calls::same_types(&route, &request.schema_fingerprint)?;
+        let answer = calls::call_batch(&self.executor, &route, asked, request.inputs).await?;
+        Ok(self.fitting(answer)?)
     }
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Result<Response<WatchStream>, Status> {
+        Principal::of(request.extensions()).may_watch()?;
         let events = watch::events(&self.registry, &request.into_inner().pattern, self.stop.clone());
         Ok(Response::new(Box::pin(events)))
     }
 }
 
 impl ClientSurface {
-    fn fitting<M: Message>(&self, answer: M) -> Result<Response<M>, Error> {
-        let size = answer.encoded_len();
-        if size <= self.message_bytes {
-            return Ok(Response::new(answer));
-        }
-        let message = format!("an answer of {size} bytes does not fit a message of {}", self.message_bytes);
-        Err(Error::of(codes::MESSAGE_TOO_LARGE, message))
+    fn waits(&self) -> Waits {
+        Waits { default: self.default_timeout, max: self.max_timeout }
     }
 
-    fn route(&self, name: &str) -> Result<Arc<Route>, Error> {
+    fn fitting<M: Message>(&self, answer: M) -> Result<Response<M>, Error> {
+        calls::fitting(answer, self.message_bytes).map(Response::new)
+    }
+
+    /// The route of a module that the caller may use as `permitted` says. Who may not does not learn whether it exists.
+    fn route(&self, name: &str, permitted: impl FnOnce(&ModuleName) -> Result<(), Error>) -> Result<Arc<Route>, Error> {
         if let Some(route) = self.registry.routes().get(name) {
+            permitted(&route.name)?;
             return Ok(Arc::clone(route));
         }
         let name = ModuleName::parse(name)?;
+        permitted(&name)?;
         Err(Error::of(codes::MODULE_UNKNOWN, format!("module `{name}` is not registered"))
             .detail("module", name.as_str()))
     }
@@ -166,32 +158,6 @@ fn listing(page: &Page, message_bytes: usize) -> pb::ListModulesResponse {
         answer.next_page_token.clone_from(&last.name);
     }
     answer
-}
-
-/// In which form the output goes back.
-enum Form {
-    MessagePack,
-    Json,
-}
-
-fn input(route: &Route, input: Option<pb::call_request::Input>) -> Result<(bytes::Bytes, Form), Error> {
-    match input {
-        Some(pb::call_request::Input::InputData(data)) => Ok((data, Form::MessagePack)),
-        Some(pb::call_request::Input::InputJson(json)) => {
-            let data = type_schema::json_to_msgpack(&json, &route.input).map_err(|error| {
-                Error::of(codes::INPUT_INVALID, format!("the input is refused: {error}"))
-                    .detail("codec_code", error.code.as_str())
-                    .detail("path", error.path)
-            })?;
-            Ok((data.into(), Form::Json))
-        }
-        None => Err(Error::of(codes::FIELD_MISSING, "the call has no input").detail("field", "input")),
-    }
-}
-
-fn trace(metadata: &MetadataMap) -> TraceContext {
-    let header = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    TraceContext { parent: header("traceparent"), state: header("tracestate") }
 }
 
 #[cfg(test)]
