@@ -1,9 +1,11 @@
-//! Turns `.proto` files into Rust, Python and TypeScript. Works in memory: it reads no file, writes none and starts nothing.
+//! Turns `.proto` files, and the types of modules, into Rust, Python and TypeScript. Works in memory: it reads no file, writes none
+//! and starts nothing.
 //!
 //! ```text
 //! Sources ──compile──▶ Descriptors ──┬─ rust::generate ───────▶ Files   (prost and tonic)
 //!                                    ├─ python::generate ─────▶ Files   (view model, Handlebars)
 //!                                    └─ typescript::generate ─▶ Files   (view model, Handlebars)
+//! Lock ──────────────────────────────── bindings::generate ───▶ Files   (view model, Handlebars)
 //! ```
 //!
 //! Invariants:
@@ -11,6 +13,7 @@
 //! * Templates hold loops and names. Every decision, indentation of doc text included, is taken in the language's view model.
 //! * It does not link what it generates.
 
+pub mod bindings;
 mod descriptors;
 mod docs;
 mod embed;

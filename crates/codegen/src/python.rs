@@ -3,7 +3,7 @@
 
 mod grpc;
 mod messages;
-mod names;
+pub(crate) mod names;
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! TypeScript: messages on the official `@bufbuild/protobuf` runtime, and typed `@grpc/grpc-js` clients and service definitions.
 //! Decides nothing about the place: all imports between the files are relative, so the folder works wherever it lies.
 
-mod names;
+pub(crate) mod names;
 mod types;
 mod view;
 

@@ -9,7 +9,7 @@ const KEYWORDS: [&str; 35] = [
     "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
 
-pub(super) fn is_keyword(name: &str) -> bool {
+pub(crate) fn is_keyword(name: &str) -> bool {
     KEYWORDS.contains(&name)
 }
 
@@ -82,7 +82,7 @@ pub(super) fn docstring_text(lines: &[String], indent: &str) -> String {
 }
 
 /// A whole docstring with its indentation, without the final line break; empty without lines.
-pub(super) fn docstring(lines: &[String], indent: &str) -> String {
+pub(crate) fn docstring(lines: &[String], indent: &str) -> String {
     if lines.is_empty() {
         return String::new();
     }

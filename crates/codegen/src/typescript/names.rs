@@ -233,7 +233,7 @@ fn local_identifier(file: &FileDescriptor, full_name: &str) -> String {
 }
 
 /// Lines of a JSDoc comment; empty without text. Nothing in it ends the comment.
-pub(super) fn comment(lines: &[String], indent: &str) -> String {
+pub(crate) fn comment(lines: &[String], indent: &str) -> String {
     let escaped: Vec<_> = lines.iter().map(|line| line.replace("*/", "*\\/")).collect();
     match escaped.as_slice() {
         [] => String::new(),
