@@ -44,9 +44,8 @@ pub(crate) enum Command {
     Serve(ServeFlags),
     /// See, call and watch the modules of a host
     Modules {
-        /// Where the host is: `http://127.0.0.1:7420` or `unix:/run/host.sock` [env: MODRACK_HOST] [default: as configured]
-        #[arg(long, global = true, value_name = "URL")]
-        host: Option<String>,
+        #[command(flatten)]
+        connect: ConnectFlags,
         #[command(subcommand)]
         command: ModulesCommand,
     },
@@ -69,6 +68,26 @@ pub(crate) enum Command {
     },
 }
 
+/// How a client command reaches its host. An empty variable counts as none.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ConnectFlags {
+    /// Where the host is: `http://127.0.0.1:7420`, `https://example.org:7420` or `unix:/run/host.sock` [env: MODRACK_HOST] [default: as configured]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) host: Option<String>,
+    /// A file with the token that the host asks clients for [env: MODRACK_TOKEN_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// PEM of the CA that vouches for an `https` host [env: MODRACK_CA_FILE] [default: the system's]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// PEM of the certificate to show to an `https` host [env: MODRACK_CERT_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// PEM of that certificate's private key [env: MODRACK_KEY_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeFlags {
     /// TCP address of the gRPC surfaces; port 0 lets the system choose; '' for none
@@ -80,7 +99,7 @@ pub(crate) struct ServeFlags {
     /// Where state and sockets live
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<String>,
-    /// Allow `--listen` to be an address that other machines can reach, without TLS
+    /// Allow `--listen` to be an address that other machines can reach, without TLS and credentials
     #[arg(long)]
     pub(crate) insecure_listen: bool,
     /// How a line of the log looks [possible values: auto, text, json]
@@ -212,14 +231,15 @@ impl ServeFlags {
 }
 
 /// How a client writes the address of a host that listens there. Nobody can connect to the unspecified address.
-pub(crate) fn url_of(mut address: SocketAddr) -> String {
+pub(crate) fn url_of(mut address: SocketAddr, tls: bool) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
             SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
         });
     }
-    format!("http://{address}")
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 #[cfg(test)]
@@ -244,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_unspecified_address_is_reached_by_loopback() {
-        assert_eq!(url_of("0.0.0.0:7".parse().unwrap()), "http://127.0.0.1:7");
-        assert_eq!(url_of("[::]:7".parse().unwrap()), "http://[::1]:7");
+        assert_eq!(url_of("0.0.0.0:7".parse().unwrap(), false), "http://127.0.0.1:7");
+        assert_eq!(url_of("[::]:7".parse().unwrap(), true), "https://[::1]:7");
     }
 }

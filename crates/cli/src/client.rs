@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::host_client::HostClient;
-use protocol::{Error, codes as wire};
+use protocol::{Error, Secret, codes as wire};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status, TimeoutExpired};
 
@@ -22,10 +25,36 @@ const MARGIN: Duration = Duration::from_secs(2);
 const PING: Duration = Duration::from_secs(10);
 
 /// A connected client.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Client {
-    inner: HostClient<Channel>,
+    inner: HostClient<InterceptedService<Channel, Bearer>>,
     target: Target,
+}
+
+/// Shows the token of the target with every request.
+#[derive(Clone)]
+struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Bearer {
+    fn of(target: &Target) -> Result<Self, Failure> {
+        let header = |token: &Secret| {
+            let mut header: MetadataValue<Ascii> = format!("Bearer {}", token.expose()).parse().map_err(|_| {
+                Failure::local(codes::CREDENTIAL_UNREADABLE, "the token holds something else than visible ASCII")
+            })?;
+            header.set_sensitive(true);
+            Ok(header)
+        };
+        target.token.as_ref().map(header).transpose().map(Self)
+    }
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(header) = &self.0 {
+            request.metadata_mut().insert("authorization", header.clone());
+        }
+        Ok(request)
+    }
 }
 
 /// Runs a client command to its end, on this thread alone.
@@ -40,8 +69,15 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failures
 impl Client {
     /// Connects within 5 s.
     pub(crate) async fn connect(target: &Target) -> Result<Self, Failure> {
-        let endpoint = Endpoint::from_shared(target.as_str().to_owned())
-            .map_err(|error| Failure::local(codes::HOST_ADDRESS, format!("`{}`: {error}", target.as_str())))?
+        let bearer = Bearer::of(target)?;
+        let mut endpoint = Endpoint::from_shared(target.as_str().to_owned())
+            .map_err(|error| Failure::local(codes::HOST_ADDRESS, format!("`{}`: {error}", target.as_str())))?;
+        if let Some(tls) = target.tls.clone() {
+            endpoint = endpoint
+                .tls_config(tls)
+                .map_err(|error| Failure::local(codes::CREDENTIAL_UNREADABLE, root_cause(&error)))?;
+        }
+        let endpoint = endpoint
             .connect_timeout(CONNECT)
             .http2_keep_alive_interval(PING)
             .keep_alive_timeout(PING)
@@ -49,7 +85,9 @@ impl Client {
         let why = match tokio::time::timeout(CONNECT, endpoint.connect()).await {
             Ok(Ok(channel)) => {
                 let limit = host::config::MAX_MESSAGE_BYTES + 1024;
-                let inner = HostClient::new(channel).max_decoding_message_size(limit).max_encoding_message_size(limit);
+                let inner = HostClient::with_interceptor(channel, bearer)
+                    .max_decoding_message_size(limit)
+                    .max_encoding_message_size(limit);
                 return Ok(Self { inner, target: target.clone() });
             }
             Ok(Err(error)) => root_cause(&error),

@@ -20,9 +20,10 @@ macro_rules! codes {
 
 codes! {
     USAGE = "cli.usage", Usage, "`modrack --help` shows the commands, `modrack <command> --help` their flags";
-    HOST_ADDRESS = "cli.host.address", Usage, "a host is named `http://127.0.0.1:7420` or `unix:/path/of/host.sock`";
+    HOST_ADDRESS = "cli.host.address", Usage, "a host is named `http://127.0.0.1:7420`, `https://example.org:7420` or `unix:/path/of/host.sock`";
     HOST_UNREACHABLE = "cli.host.unreachable", Unavailable, "is `modrack serve` running there? --host or MODRACK_HOST says where it is";
     HOST_SILENT = "cli.host.silent", Deadline, "the host hangs, or something else listens there; see its log";
+    CREDENTIAL_UNREADABLE = "cli.credential.unreadable", Usage, "a token is one line of at least 16 characters; certificates and keys are PEM";
     INPUT_UNREADABLE = "cli.input.unreadable", Usage, "check the path; `-` reads stdin";
     INPUT_MISSING = "cli.input.missing", Usage, "give the input with --arg NAME=VALUE, --input FILE or --json-input JSON";
     ARGUMENT_UNKNOWN = "cli.argument.unknown", Usage, "`modrack modules show NAME` prints the input type";

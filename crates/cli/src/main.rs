@@ -60,8 +60,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failures> {
     let Cli { config, verbose, command, .. } = cli;
     match command {
         Command::Serve(flags) => serve::run(config, flags, output),
-        Command::Modules { host, command } => {
-            let target = target::resolve(host, config)?;
+        Command::Modules { connect, command } => {
+            let target = target::resolve(connect, config)?;
             client::block_on(async {
                 match command {
                     ModulesCommand::List { pattern } => modules::list::run(&target, &pattern, output).await,

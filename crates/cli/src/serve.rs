@@ -51,7 +51,7 @@ async fn serve(config: Config, output: &Output) -> Result<(), Failures> {
 }
 
 fn ready_text(addresses: &Addresses, json: bool) -> String {
-    let url = addresses.listen.map(url_of);
+    let url = addresses.listen.map(|address| url_of(address, addresses.tls));
     let socket = addresses.socket.as_ref().map(|path| format!("unix:{}", path.display()));
     let link = addresses.link.as_ref().map(|path| path.display().to_string());
     if json {

@@ -1,48 +1,106 @@
-//! Which host a client command talks to. Connects to nothing.
+//! Which host a client command talks to, and what it shows there. Connects to nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use host::config::{Config, DEFAULT_LISTEN, Sources};
+use host::config::{Config, DEFAULT_LISTEN, Sources, read_secret};
+use protocol::Secret;
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
-use crate::args::url_of;
+use crate::args::{ConnectFlags, url_of};
 use crate::codes;
 use crate::failure::{Failure, Failures};
 
-/// The address of a host in the form that gRPC libraries read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target(String);
+/// A host and how to prove oneself to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    url: String,
+    /// Shown with every request.
+    pub(crate) token: Option<Secret>,
+    /// For `https` alone.
+    pub(crate) tls: Option<ClientTlsConfig>,
+}
 
 impl Target {
-    /// `http://…` or `unix:/…`.
+    /// `http://…`, `https://…` or `unix:/…`, in the form that gRPC libraries read.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.url
     }
 }
 
-/// `--host`, else MODRACK_HOST, else where a host with this configuration listens.
-pub(crate) fn resolve(host: Option<String>, config: Option<PathBuf>) -> Result<Target, Failures> {
-    let from_env = || std::env::var("MODRACK_HOST").ok();
-    if let Some(text) = host.or_else(from_env).filter(|text| !text.trim().is_empty()) {
-        return parse(text.trim())
-            .ok_or_else(|| Failure::local(codes::HOST_ADDRESS, format!("`{text}` is no address of a host")).into());
-    }
+/// `--host`, else MODRACK_HOST, else where a host with this configuration listens; with the files of the flags, else those
+/// of the variables of the same names.
+pub(crate) fn resolve(flags: ConnectFlags, config: Option<PathBuf>) -> Result<Target, Failures> {
+    let given = flags.host.or_else(|| variable("MODRACK_HOST")).filter(|text| !text.trim().is_empty());
+    let url = match given {
+        Some(text) => parse(text.trim())
+            .ok_or_else(|| Failure::local(codes::HOST_ADDRESS, format!("`{text}` is no address of a host")))?,
+        None => configured(config)?,
+    };
+    let file = |flag: Option<PathBuf>, name| flag.or_else(|| variable(name).map(PathBuf::from));
+    let token = match file(flags.token_file, "MODRACK_TOKEN_FILE") {
+        Some(path) => Some(read_secret(&path).map_err(|error| unreadable(&error))?),
+        None => None,
+    };
+    let tls = if url.starts_with("https://") {
+        let ca = file(flags.ca_file, "MODRACK_CA_FILE");
+        let cert = file(flags.cert_file, "MODRACK_CERT_FILE");
+        let key = file(flags.key_file, "MODRACK_KEY_FILE");
+        Some(tls(ca.as_deref(), cert.as_deref(), key.as_deref())?)
+    } else {
+        None
+    };
+    Ok(Target { url, token, tls })
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Where a host with this configuration listens. Its Unix socket comes first where TCP demands certificates.
+fn configured(config: Option<PathBuf>) -> Result<String, Failures> {
     let config = Config::load(&Sources::of_process(config))?.config;
-    let listen = config.listen.filter(|address| address.port() != 0).map(url_of);
-    let url = listen.or_else(|| config.socket.map(|path| format!("unix:{}", path.display())));
-    Ok(Target(url.unwrap_or_else(|| url_of(DEFAULT_LISTEN))))
+    let tls = config.tls.is_some();
+    let listen = config.listen.filter(|address| address.port() != 0).map(|address| url_of(address, tls));
+    let socket = config.socket.map(|path| format!("unix:{}", path.display()));
+    let url = if tls { socket.or(listen) } else { listen.or(socket) };
+    Ok(url.unwrap_or_else(|| url_of(DEFAULT_LISTEN, false)))
 }
 
-fn parse(text: &str) -> Option<Target> {
+fn tls(ca: Option<&Path>, cert: Option<&Path>, key: Option<&Path>) -> Result<ClientTlsConfig, Failure> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| unreadable(&format!("`{}` cannot be read: {error}", path.display())))
+    };
+    let tls = match ca {
+        Some(path) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(path)?)),
+        None => ClientTlsConfig::new().with_native_roots(),
+    };
+    match (cert, key) {
+        (None, None) => Ok(tls),
+        (Some(cert), Some(key)) => Ok(tls.identity(Identity::from_pem(read(cert)?, read(key)?))),
+        (Some(_), None) => Err(unreadable(&"a certificate needs its key: --key-file or MODRACK_KEY_FILE")),
+        (None, Some(_)) => Err(unreadable(&"a key needs its certificate: --cert-file or MODRACK_CERT_FILE")),
+    }
+}
+
+fn unreadable(why: &dyn std::fmt::Display) -> Failure {
+    Failure::local(codes::CREDENTIAL_UNREADABLE, why.to_string())
+}
+
+fn parse(text: &str) -> Option<String> {
     let path = text.strip_prefix("unix://").or_else(|| text.strip_prefix("unix:"));
     if let Some(path) = path {
-        return path.starts_with('/').then(|| Target(format!("unix:{path}")));
+        return path.starts_with('/').then(|| format!("unix:{path}"));
     }
     // `127.0.0.1:7420` and `localhost:7420` say all that is needed.
-    let authority = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    let (scheme, authority) = match text.strip_prefix("https://") {
+        Some(authority) => ("https", authority),
+        None => ("http", text.strip_prefix("http://").unwrap_or(text)),
+    };
+    let authority = authority.trim_end_matches('/');
     let (host, port) = authority.rsplit_once(':')?;
     let usable =
         !host.is_empty() && !host.contains(['/', '@', '?', '#', ' ']) && port.parse::<u16>().is_ok_and(|p| p != 0);
-    usable.then(|| Target(format!("http://{authority}")))
+    usable.then(|| format!("{scheme}://{authority}"))
 }
 
 #[cfg(test)]
@@ -58,14 +116,15 @@ mod tests {
             ("unix:/run/host.sock", Some("unix:/run/host.sock")),
             ("unix:///run/host.sock", Some("unix:/run/host.sock")),
             ("unix:host.sock", None),
-            ("https://example.org:1", None),
+            ("https://example.org:1", Some("https://example.org:1")),
+            ("https://example.org", None),
             ("ftp://a:1", None),
             ("127.0.0.1", None),
             ("127.0.0.1:0", None),
             (":7420", None),
             ("a b:1", None),
         ] {
-            assert_eq!(parse(text).as_ref().map(Target::as_str), expected, "{text}");
+            assert_eq!(parse(text).as_deref(), expected, "{text}");
         }
     }
 }
