@@ -90,7 +90,8 @@ export class Client {
       return;
     }
     const address = findAddress(from.host);
-    this.#channel = new HostChannel(address, channelCredentials(address, from), new TokenFile(from.tokenFile));
+    const credentials = channelCredentials(address, from);
+    this.#channel = new HostChannel(address, () => credentials, new TokenFile(from.tokenFile));
     this.#timeoutMs = from.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   }
 

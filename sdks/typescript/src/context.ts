@@ -1,5 +1,7 @@
 // What a handler may know of the call that it answers. Starts and ends nothing itself.
 
+import type { Scope } from "./client/channel.js";
+import type { Client } from "./client.js";
 import { type Logger, prefixed } from "./logger.js";
 
 /** The facts of a call. */
@@ -16,37 +18,61 @@ export interface CallFacts {
   readonly timeoutMs?: number;
 }
 
+/** What the calls of one provider share. */
+export interface Surroundings {
+  readonly logger: Logger;
+  /** A client whose calls belong to the call that a handler answers. */
+  readonly nested: (scope: Scope) => Client;
+}
+
 /** The call that a handler answers: its second argument. */
 export class Context {
-  /** Unqualified name of the module. */
-  readonly module: string;
-  /** The run or single call that this belongs to; the same for every attempt. */
-  readonly executionId: string;
-  /** The step of the pipeline; empty for a single call. */
-  readonly nodeId: string;
-  /** 1 for the first attempt. */
-  readonly attempt: number;
-  /** Equal for calls that must have one effect; empty where the caller gave none. */
-  readonly idempotencyKey: string;
-  /** W3C trace context; empty without a trace. */
-  readonly traceparent: string;
-  /** W3C trace state; empty without one. */
-  readonly tracestate: string;
-  readonly #logger: Logger;
+  readonly #facts: CallFacts;
+  readonly #around: Surroundings;
   readonly #ends: number;
+  #client: Client | undefined;
   #controller: AbortController | undefined;
   #reason: unknown;
 
-  constructor(facts: CallFacts, logger: Logger) {
-    this.module = facts.module;
-    this.executionId = facts.executionId ?? "";
-    this.nodeId = facts.nodeId ?? "";
-    this.attempt = facts.attempt ?? 1;
-    this.idempotencyKey = facts.idempotencyKey ?? "";
-    this.traceparent = facts.traceparent ?? "";
-    this.tracestate = facts.tracestate ?? "";
-    this.#logger = logger;
+  constructor(facts: CallFacts, around: Surroundings) {
+    this.#facts = facts;
+    this.#around = around;
     this.#ends = facts.timeoutMs ? Date.now() + facts.timeoutMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** Unqualified name of the module. */
+  get module(): string {
+    return this.#facts.module;
+  }
+
+  /** The run or single call that this belongs to; the same for every attempt. */
+  get executionId(): string {
+    return this.#facts.executionId ?? "";
+  }
+
+  /** The step of the pipeline; empty for a single call. */
+  get nodeId(): string {
+    return this.#facts.nodeId ?? "";
+  }
+
+  /** 1 for the first attempt. */
+  get attempt(): number {
+    return this.#facts.attempt || 1;
+  }
+
+  /** Equal for calls that must have one effect; empty where the caller gave none. */
+  get idempotencyKey(): string {
+    return this.#facts.idempotencyKey ?? "";
+  }
+
+  /** W3C trace context; empty without a trace. */
+  get traceparent(): string {
+    return this.#facts.traceparent ?? "";
+  }
+
+  /** W3C trace state; empty without one. */
+  get tracestate(): string {
+    return this.#facts.tracestate ?? "";
   }
 
   /** When the caller stops waiting; `undefined` without a deadline. */
@@ -69,9 +95,19 @@ export class Context {
     return this.#controller.signal;
   }
 
+  /**
+   * Calls other modules as a part of this call: with what is left of its deadline at most, in its trace, and cancelled with
+   * it. The host knows them by the provider's session, so that no token is needed. All calls of a provider share one
+   * connection, which the first of them opens.
+   */
+  get client(): Client {
+    this.#client ??= this.#around.nested(this.#scope());
+    return this.#client;
+  }
+
   /** The provider's log; each line names the module and the execution. */
   get log(): Logger {
-    return prefixed(this.#logger, `${this.module}${this.executionId && ` ${this.executionId}`}: `);
+    return prefixed(this.#around.logger, `${this.module}${this.executionId && ` ${this.executionId}`}: `);
   }
 
   /** Whether the caller gave up or the deadline passed. */
@@ -88,5 +124,21 @@ export class Context {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#controller?.abort(reason);
+  }
+
+  #scope(): Scope {
+    const { signal, traceparent, tracestate } = this;
+    return { deadline: this.#ends, signal, traceparent, tracestate };
+  }
+}
+
+/** The calls that a batch handler answers together: its second argument. */
+export class BatchContext extends Context {
+  /** In the order of the inputs: equal for calls that must have one effect, empty where the caller gave none. */
+  readonly idempotencyKeys: readonly string[];
+
+  constructor(facts: CallFacts, around: Surroundings, idempotencyKeys: readonly string[]) {
+    super(facts, around);
+    this.idempotencyKeys = idempotencyKeys;
   }
 }

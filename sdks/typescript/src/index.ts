@@ -14,7 +14,7 @@ export { type CType, checkType, type Field, formatType } from "./codec/ctype.js"
 export type { JsonValue } from "./codec/json.js";
 export { type AnyValue, Float, Variant, variant } from "./codec/native.js";
 export { parseType } from "./codec/parse.js";
-export type { Context } from "./context.js";
+export type { BatchContext, Context } from "./context.js";
 export {
   CATEGORIES,
   type Category,
@@ -27,7 +27,7 @@ export {
   SchemaError,
 } from "./errors.js";
 export type { Logger } from "./logger.js";
-export type { Handler, ModuleSpec } from "./module.js";
+export type { BatchHandler, Handler, ModuleSpec, StreamHandler, StreamSpec } from "./module.js";
 export type { Plane } from "./provider/connection.js";
 export { Provider, type ProviderOptions } from "./provider/provider.js";
 export type { InputOf, OutputOf, Schema } from "./schema.js";

@@ -54,8 +54,9 @@ export class HostChannel {
   #client: HostClient | undefined;
   #closed = false;
 
-  constructor(address: Address, credentials: ChannelCredentials, token: TokenSource) {
-    this.#open = () => new HostClient(address.target, credentials, CHANNEL_OPTIONS);
+  /** @param credentials asked for when the connection is opened. */
+  constructor(address: Address, credentials: () => ChannelCredentials, token: TokenSource) {
+    this.#open = () => new HostClient(address.target, credentials(), CHANNEL_OPTIONS);
     this.#token = token;
   }
 

@@ -51,13 +51,35 @@ export class Codec {
   }
 
   /**
+   * Writes canonical MessagePack of a value at the writer's place, which is anywhere behind it after a failure.
+   *
+   * @throws CodecError as {@link encode}.
+   * @internal
+   */
+  encodeTo(writer: Writer, value: unknown): void {
+    try {
+      this.#encode(writer, value);
+    } catch (error) {
+      throw refusal(error);
+    }
+  }
+
+  /**
    * The value that MessagePack bytes hold. Nothing of it shares memory with the bytes.
    *
    * @throws CodecError with the first fault in reading order.
    */
   decode(bytes: Uint8Array): unknown {
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const reader = new Reader(buffer);
+    return this.decodeFrom(new Reader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)));
+  }
+
+  /**
+   * The value that the reader holds from its place to its end.
+   *
+   * @throws CodecError as {@link decode}.
+   * @internal
+   */
+  decodeFrom(reader: Reader): unknown {
     try {
       const value = this.#decode(reader);
       if (reader.at < reader.end) throw new Fault("codec.trailing_bytes", "bytes follow the value");

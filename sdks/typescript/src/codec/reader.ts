@@ -12,7 +12,8 @@ const SAFE_HIGH = 0x1fffff;
 /** A place in the input. Every method reads one token and throws a {@link Fault}. */
 export class Reader {
   at = 0;
-  readonly end: number;
+  /** Nothing is read from here on. */
+  end: number;
   readonly view: DataView;
 
   constructor(readonly bytes: Buffer) {

@@ -1,11 +1,11 @@
 // The attach plane: the frames of the link, on a gRPC stream that the provider opens. Frames are `conversation.ts`'s business.
 
-import type { ClientDuplexStream } from "@grpc/grpc-js";
+import { type ClientDuplexStream, Metadata } from "@grpc/grpc-js";
 
 import { ModrackError } from "../errors.js";
-import type { AttachResponse } from "../generated/modrack/provider/v1/frames.js";
-import type { ModuleRegistryClient } from "../generated/modrack/provider/v1/registry.js";
+import { type ModuleRegistryClient, ModuleRegistryDefinition } from "../generated/modrack/provider/v1/registry.js";
 import { errorFromRpc } from "../wire/errors.js";
+import { FrameWriter } from "../wire/frames_out.js";
 import type { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import type { Runner } from "./runner.js";
@@ -43,7 +43,10 @@ export async function connectAttach(options: AttachOptions): Promise<Connection>
   }
 }
 
-type Stream = ClientDuplexStream<ReturnType<Conversation["hello"]>, AttachResponse>;
+/** Messages travel as their bytes: the conversation reads and writes them itself. */
+type Stream = ClientDuplexStream<Buffer, Buffer>;
+
+const asTheyAre = (bytes: Buffer): Buffer => bytes;
 
 class Attachment implements Connection {
   readonly plane = "attach";
@@ -57,21 +60,23 @@ class Attachment implements Connection {
   #over = false;
 
   constructor(options: AttachOptions) {
-    this.conversation = new Conversation(options.runner, options.maxMessageBytes, () => {
+    this.conversation = new Conversation(options.runner, new FrameWriter(0, options.maxMessageBytes), () => {
       if (!this.#receiving) setImmediate(() => this.#flush());
     });
     this.draining = this.conversation.draining;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    this.#stream = options.client.attach() as Stream;
-    this.#stream.on("data", (message: AttachResponse) => this.#data(message));
+    const { path } = ModuleRegistryDefinition.attach;
+    this.#stream = options.client.makeBidiStreamRequest(path, asTheyAre, asTheyAre, new Metadata(), {});
+    this.#stream.on("data", (message: Buffer) => this.#data(message));
     this.#stream.on("error", (error) => {
       const told = errorFromRpc(error);
       this.#finish(told instanceof ModrackError ? told : lost(error.message));
     });
     this.#stream.on("end", () => this.#finish(lost("the host ended it")));
-    this.#stream.write(this.conversation.hello(options.sessionToken));
+    this.conversation.sendHello(options.sessionToken);
+    this.#flush();
   }
 
   async drain(graceMs: number): Promise<number> {
@@ -113,11 +118,11 @@ class Attachment implements Connection {
     this.conversation.abandon();
   }
 
-  #data(message: AttachResponse): void {
+  #data(message: Buffer): void {
     if (this.#over) return;
     this.#receiving = true;
     try {
-      this.conversation.receive(message);
+      this.conversation.receive(message, 0, message.length);
     } catch (error) {
       if (!(error instanceof ModrackError)) throw error;
       return this.fail(error);
@@ -129,8 +134,10 @@ class Attachment implements Connection {
   }
 
   #flush(): void {
-    if (this.#full || !this.#stream.writable) return;
-    for (const message of this.conversation.take()) this.#full = !this.#stream.write(message);
+    const { outgoing } = this.conversation;
+    if (this.#full || outgoing.isEmpty || !this.#stream.writable) return;
+    for (const message of outgoing.messages()) this.#full = !this.#stream.write(message);
+    outgoing.reset(false);
     if (this.#full) {
       this.#stream.once("drain", () => {
         this.#full = false;

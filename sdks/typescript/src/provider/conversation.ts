@@ -1,46 +1,38 @@
 // The conversation of the attach and link planes: frames in, frames out. Owns no socket and no stream.
 
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-
 import { ModrackError } from "../errors.js";
-import {
-  type AttachRequest,
-  AttachRequestSchema,
-  type AttachResponse,
-  CancelReason,
-  type HostFrame,
-  type ProviderFrameSchema,
-} from "../generated/modrack/provider/v1/frames.js";
+import { CancelReason, type HostFrame } from "../generated/modrack/provider/v1/frames.js";
+import type { Module } from "../module.js";
 import { errorFromWire, errorToWire } from "../wire/errors.js";
-import type { Runner, Running } from "./runner.js";
-
-type Frame = MessageInitShape<typeof ProviderFrameSchema>;
-
-/** What a message and a frame add to their content, generously, in bytes. */
-const FRAME_ROOM = 64;
+import { type CallId, type FrameListener, FrameReader, malformed, type Request, requestOf } from "../wire/frames_in.js";
+import type { FrameWriter, ProviderFrameInit } from "../wire/frames_out.js";
+import type { Runner } from "./runner.js";
+import type { Running, Sink } from "./sink.js";
 
 /**
  * One connection's state. Frames gather until the connection takes them, so whatever is answered while one received
  * message is worked through, or while the connection is full, leaves together.
  */
-export class Conversation {
+export class Conversation implements FrameListener, Sink {
   /** Done with the host's welcome. */
   readonly welcomed: Promise<void>;
   /** Done when the host says that no new calls will come. */
   readonly draining: Promise<void>;
-  readonly #running = new Map<bigint, Running>();
+  /** What waits to be sent. */
+  readonly outgoing: FrameWriter;
+  readonly #runner: Runner;
+  readonly #wake: () => void;
+  readonly #reader = new FrameReader(this);
+  readonly #running = new Map<CallId, Running>();
   readonly #idle: (() => void)[] = [];
-  #outgoing: Frame[] = [];
-  #room = 0;
   #welcome!: () => void;
   #drain!: () => void;
 
   /** @param wake is called when there is something to send after there was nothing. */
-  constructor(
-    readonly runner: Runner,
-    readonly maxMessageBytes: number,
-    readonly wake: () => void,
-  ) {
+  constructor(runner: Runner, outgoing: FrameWriter, wake: () => void) {
+    this.#runner = runner;
+    this.outgoing = outgoing;
+    this.#wake = wake;
     this.welcomed = new Promise((resolve) => {
       this.#welcome = resolve;
     });
@@ -49,51 +41,18 @@ export class Conversation {
     });
   }
 
-  /** The first message: proves the session. */
-  hello(sessionToken: string): AttachRequest {
-    return create(AttachRequestSchema, { frames: [{ frame: { case: "hello", value: { sessionToken } } }] });
-  }
-
   /**
-   * Works through a message of the host.
+   * Works through the message of the host that stands in these bytes.
    *
    * @throws ModrackError that ends the connection: what the host says, or `protocol.frame.malformed`.
    */
-  receive(message: AttachResponse): void {
-    if (message.frames.length === 0) throw malformed("a message without frames");
-    for (const frame of message.frames) this.#receive(frame);
+  receive(bytes: Buffer, start: number, end: number): void {
+    this.#reader.message(bytes, start, end);
   }
 
-  /** Everything that waits, in as few messages as the largest size allows. */
-  take(): AttachRequest[] {
-    const frames = this.#outgoing;
-    this.#outgoing = [];
-    const most = this.maxMessageBytes;
-    const fits = this.#room <= most || frames.length === 1;
-    this.#room = 0;
-    if (fits) return frames.length === 0 ? [] : [create(AttachRequestSchema, { frames })];
-    const messages: Frame[][] = [];
-    let size = most;
-    for (const frame of frames) {
-      const more = sizeOf(frame);
-      if (size + more > most) {
-        messages.push([]);
-        size = 0;
-      }
-      messages.at(-1)?.push(frame);
-      size += more;
-    }
-    return messages.map((some) => create(AttachRequestSchema, { frames: some }));
-  }
-
-  /** Whether {@link take} would give something. */
-  get hasFrames(): boolean {
-    return this.#outgoing.length > 0;
-  }
-
-  /** Calls that are not answered yet. */
-  get inFlight(): number {
-    return this.#running.size;
+  /** The first message: proves the session. */
+  sendHello(sessionToken: string): void {
+    this.#send({ frame: { case: "hello", value: { sessionToken } } });
   }
 
   /** Tells the host to send no new calls. */
@@ -131,18 +90,32 @@ export class Conversation {
     this.#settle();
   }
 
-  #receive({ callId, frame }: HostFrame): void {
+  execute(id: CallId, request: Request): void {
+    this.#started(id, this.#runner.call(id, request, this));
+  }
+
+  stream(id: CallId, request: Request, credit: number): void {
+    this.#started(id, this.#runner.stream(id, request, credit, this));
+  }
+
+  credit(id: CallId, items: number): void {
+    this.#running.get(id)?.grant(items);
+  }
+
+  cancel(id: CallId, reason: CancelReason): void {
+    const running = this.#running.get(id);
+    this.#running.delete(id);
+    running?.cancel(cancelled(reason));
+    this.#settle();
+  }
+
+  other({ callId, frame }: HostFrame): void {
     switch (frame.case) {
-      case "execute": {
-        const running = this.runner.start(frame.value, (result) => this.#answer(callId, result));
-        if (running !== undefined) this.#running.set(callId, running);
-        return;
-      }
-      case "cancel": {
-        const running = this.#running.get(callId);
-        this.#running.delete(callId);
-        running?.cancel(cancelled(frame.value.reason));
-        return this.#settle();
+      case "executeBatch": {
+        const id = Number(callId);
+        const requests = frame.value.requests.map(requestOf);
+        if (requests.length === 0) throw malformed("a batch without requests");
+        return this.#started(id, this.#runner.batch(id, requests, this));
       }
       case "ping":
         return this.#send({ frame: { case: "pong", value: { number: frame.value.number } } });
@@ -153,66 +126,79 @@ export class Conversation {
       case "error":
         throw errorFromWire(frame.value);
       case "pong":
-      case "credit":
-        // This side never pings, and begins no streams.
+        // This side never pings.
         return;
       default:
         throw malformed("a frame without content");
     }
   }
 
-  #answer(callId: bigint, result: Uint8Array | ModrackError): void {
-    this.#running.delete(callId);
-    const answer = result instanceof Uint8Array ? this.#bounded(result) : result;
-    this.#send({
-      callId,
-      frame: {
-        case: "result",
-        value: {
-          result:
-            answer instanceof Uint8Array
-              ? { case: "outputData", value: answer }
-              : { case: "error", value: errorToWire(answer) },
-        },
-      },
-    });
-    this.#settle();
+  answer(id: CallId, module: Module, value: unknown): void {
+    const isFirst = this.outgoing.isEmpty;
+    this.outgoing.result(id, module.output, value);
+    this.#ended(id, isFirst);
   }
 
-  #bounded(output: Uint8Array): Uint8Array | ModrackError {
-    if (output.length + FRAME_ROOM <= this.maxMessageBytes) return output;
-    const message = `the output has ${output.length} bytes, a message at most ${this.maxMessageBytes}`;
-    return new ModrackError("module.output_too_large", message, { category: "UPSTREAM_ERROR", origin: "module" });
+  encoded(id: CallId, output: Uint8Array): void {
+    this.#last(id, { case: "result", value: { result: { case: "outputData", value: output } } });
+  }
+
+  item(id: CallId, module: Module, value: unknown): void {
+    const isFirst = this.outgoing.isEmpty;
+    this.outgoing.item(id, module.output, value);
+    if (isFirst) this.#wake();
+  }
+
+  end(id: CallId): void {
+    this.#last(id, { case: "end", value: {} });
+  }
+
+  answers(id: CallId, answers: readonly (Uint8Array | ModrackError)[]): void {
+    const responses = answers.map((answer) => ({
+      result:
+        answer instanceof Uint8Array
+          ? { case: "outputData" as const, value: answer }
+          : { case: "error" as const, value: errorToWire(answer) },
+    }));
+    this.#last(id, { case: "batchResult", value: { responses } });
+  }
+
+  fail(id: CallId, error: ModrackError): void {
+    try {
+      this.#last(id, { case: "error", value: errorToWire(error) });
+    } catch (tooLarge) {
+      // No message has room for what the error says.
+      this.#last(id, { case: "error", value: errorToWire(tooLarge as ModrackError) });
+    }
+  }
+
+  #started(id: CallId, running: Running | undefined): void {
+    if (running !== undefined) this.#running.set(id, running);
+  }
+
+  #last(id: CallId, frame: NonNullable<ProviderFrameInit["frame"]>): void {
+    const isFirst = this.outgoing.isEmpty;
+    this.outgoing.frame({ callId: BigInt(id), frame });
+    this.#ended(id, isFirst);
+  }
+
+  #ended(id: CallId, isFirst: boolean): void {
+    if (this.#running.size > 0) {
+      this.#running.delete(id);
+      this.#settle();
+    }
+    if (isFirst) this.#wake();
   }
 
   #settle(): void {
     if (this.#running.size === 0) for (const done of this.#idle.splice(0)) done();
   }
 
-  #send(frame: Frame): void {
-    this.#outgoing.push(frame);
-    this.#room += sizeOf(frame);
-    if (this.#outgoing.length === 1) this.wake();
+  #send(frame: ProviderFrameInit): void {
+    const isFirst = this.outgoing.isEmpty;
+    this.outgoing.frame(frame);
+    if (isFirst) this.#wake();
   }
-}
-
-/** An upper bound of a frame's size in a message, in bytes. */
-function sizeOf({ frame }: Frame): number {
-  if (frame?.case === "error") return FRAME_ROOM + errorSize(frame.value);
-  if (frame?.case !== "result") return FRAME_ROOM;
-  const result = frame.value.result;
-  if (result?.case === "outputData") return FRAME_ROOM + result.value.length;
-  return FRAME_ROOM + (result?.case === "error" ? errorSize(result.value) : 0);
-}
-
-function errorSize(error: ReturnType<typeof errorToWire>): number {
-  const texts = [error.code ?? "", error.message ?? "", ...Object.entries(error.details ?? {}).flat()];
-  return texts.reduce((size, text) => size + FRAME_ROOM + 3 * text.length, FRAME_ROOM);
-}
-
-/** The failure of a peer that does not keep to the frame protocol. */
-export function malformed(why: string): ModrackError {
-  return new ModrackError("protocol.frame.malformed", why, { category: "INVALID_ARGUMENT" });
 }
 
 function cancelled(reason: CancelReason): ModrackError {

@@ -2,18 +2,12 @@
 
 import { connect, type NetConnectOpts, type Socket } from "node:net";
 
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-
 import { ModrackError } from "../errors.js";
-import {
-  type AttachRequest,
-  AttachRequestSchema,
-  type AttachResponse,
-  AttachResponseSchema,
-} from "../generated/modrack/provider/v1/frames.js";
 import type { LinkEndpoint } from "../generated/modrack/provider/v1/registry.js";
+import { malformed } from "../wire/frames_in.js";
+import { FrameWriter } from "../wire/frames_out.js";
 import type { Connection } from "./connection.js";
-import { Conversation, malformed } from "./conversation.js";
+import { Conversation } from "./conversation.js";
 import type { Runner } from "./runner.js";
 
 /** Bytes of a length. */
@@ -82,7 +76,7 @@ class Link implements Connection {
     readonly options: LinkOptions,
     readonly socket: Socket,
   ) {
-    this.conversation = new Conversation(options.runner, options.maxMessageBytes, () => {
+    this.conversation = new Conversation(options.runner, new FrameWriter(PREFIX, options.maxMessageBytes), () => {
       // While a message is worked through, its end sends everything at once.
       if (!this.#receiving) setImmediate(() => this.#flush());
     });
@@ -92,7 +86,8 @@ class Link implements Connection {
     });
     socket.on("connect", () => {
       this.#connected = true;
-      this.#write([this.conversation.hello(options.sessionToken)]);
+      this.conversation.sendHello(options.sessionToken);
+      this.#flush();
     });
     socket.on("data", (chunk: Buffer) => this.#data(chunk));
     socket.on("drain", () => {
@@ -185,32 +180,16 @@ class Link implements Connection {
       if (buffer.length - at < this.#wanted) break;
       const start = at + PREFIX;
       at = start + size;
-      this.conversation.receive(parse(buffer.subarray(start, at)));
+      this.conversation.receive(buffer, start, at);
     }
     return at === 0 ? buffer : buffer.subarray(at);
   }
 
   #flush(): void {
-    if (this.#full || this.socket.destroyed || !this.socket.writable) return;
-    if (this.conversation.hasFrames) this.#write(this.conversation.take());
-  }
-
-  #write(messages: readonly AttachRequest[]): void {
-    const parts: Uint8Array[] = [];
-    for (const message of messages) {
-      const bytes = toBinary(AttachRequestSchema, message);
-      const prefix = Buffer.allocUnsafe(PREFIX);
-      prefix.writeUInt32BE(bytes.length);
-      parts.push(prefix, bytes);
-    }
-    this.#full = !this.socket.write(Buffer.concat(parts));
-  }
-}
-
-function parse(bytes: Buffer): AttachResponse {
-  try {
-    return fromBinary(AttachResponseSchema, bytes);
-  } catch {
-    throw malformed("bytes that are no message");
+    const { outgoing } = this.conversation;
+    if (this.#full || outgoing.isEmpty || this.socket.destroyed || !this.socket.writable) return;
+    this.#full = !this.socket.write(outgoing.bytes());
+    // The kernel has taken everything, or the socket still holds on to the bytes.
+    outgoing.reset(this.socket.writableLength > 0);
   }
 }

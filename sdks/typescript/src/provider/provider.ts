@@ -2,12 +2,24 @@
 
 import { hostname } from "node:os";
 
+import { HostChannel, type Scope } from "../client/channel.js";
+import { Client } from "../client.js";
 import { ModrackError } from "../errors.js";
 import { type Logger, stderrLogger } from "../logger.js";
-import { compileModule, describeModule, type Handler, type Module, type ModuleSpec } from "../module.js";
+import {
+  type BatchHandler,
+  compileBatchModule,
+  compileModule,
+  describeModule,
+  type Handler,
+  type Module,
+  type ModuleSpec,
+  type StreamHandler,
+  type StreamSpec,
+} from "../module.js";
 import type { Schema } from "../schema.js";
 import { findAddress, HOST_VARIABLE } from "../wire/address.js";
-import type { TlsFiles } from "../wire/secrets.js";
+import { channelCredentials, SessionToken, type TlsFiles } from "../wire/secrets.js";
 import { PLANES, type Plane } from "./connection.js";
 import { Runner } from "./runner.js";
 import { Session } from "./session.js";
@@ -89,19 +101,45 @@ export class Provider {
   }
 
   /**
-   * Makes a function a module of this provider, or replaces the one of that name. On a running provider the host learns it
-   * in the background; `await provider.publish()` waits for that.
+   * Makes a function a module of this provider, or replaces the one of that name. With `output: t.stream(…)` the function
+   * is a generator of items. On a running provider the host learns it in the background; `await provider.publish()` waits for that.
    *
    * @throws SchemaError for a name, a type or an example that the rules refuse.
    */
   module<const I extends Schema, const O extends Schema>(
     name: string,
+    spec: StreamSpec<I, O>,
+    handler: StreamHandler<I, O>,
+  ): this;
+  module<const I extends Schema, const O extends Schema>(
+    name: string,
     spec: ModuleSpec<I, O>,
     handler: Handler<I, O>,
+  ): this;
+  module<const I extends Schema, const O extends Schema>(
+    name: string,
+    spec: ModuleSpec<I, O> | StreamSpec<I, O>,
+    handler: Handler<I, O> | StreamHandler<I, O>,
   ): this {
-    this.#modules.set(name, compileModule(name, spec, handler));
-    this.#session?.publishSoon();
-    return this;
+    return this.#add(compileModule(name, spec, handler));
+  }
+
+  /**
+   * Makes a function that takes several inputs at once a module of this provider. To its callers it is a module like any
+   * other: calls come as lists of one, batches as they are, or in parts where they fit no message.
+   *
+   * ```ts
+   * provider.batch("Lengths", { input: { text: t.string }, output: t.int }, (inputs) => inputs.map(({ text }) => text.length));
+   * ```
+   *
+   * @throws SchemaError as {@link module}.
+   */
+  batch<const I extends Schema, const O extends Schema>(
+    name: string,
+    spec: ModuleSpec<I, O>,
+    handler: BatchHandler<I, O>,
+  ): this {
+    return this.#add(compileBatchModule(name, spec, handler));
   }
 
   /** Takes a module away, and says whether there was one. On a running provider the host learns it in the background. */
@@ -198,6 +236,12 @@ export class Provider {
     });
   }
 
+  #add(module: Module): this {
+    this.#modules.set(module.name, module);
+    this.#session?.publishSoon();
+    return this;
+  }
+
   #serve(onReady: () => void): Promise<void> {
     const ended = this.#serving(onReady);
     this.#ended = ended;
@@ -212,7 +256,11 @@ export class Provider {
     }
     const { host, credentialFile, allowBreaking = false, graceMs = 10_000, listen, serviceUrl } = this.#options;
     const address = findAddress(host);
-    const session = new Session({
+    // For the calls of handlers; opened by the first of them.
+    const token = new SessionToken(() => session.token);
+    const channel = new HostChannel(address, () => channelCredentials(address, this.#options), token);
+    const nested = (scope: Scope): Client => new Client(channel, scope);
+    const session: Session = new Session({
       address,
       tls: this.#options,
       served: {
@@ -227,7 +275,7 @@ export class Provider {
         configuration: this.#configuration,
         stop: () => session.stop(),
       },
-      runner: new Runner(this.#modules, this.#logger),
+      runner: new Runner(this.#modules, { logger: this.#logger, nested }),
       logger: this.#logger,
       plane: this.#plane,
       listen: listen ?? "127.0.0.1:0",
@@ -243,6 +291,7 @@ export class Provider {
       await session.run();
     } finally {
       this.#session = undefined;
+      channel.close();
     }
   }
 

@@ -1,82 +1,137 @@
-// Runs calls: a request becomes the handler's output or one error. Knows no connection; the planes use it.
+// Runs calls: a request becomes the handler's output, its items, or one error. Knows no connection; the planes use it.
 
-import { Context } from "../context.js";
+import { Context, type Surroundings } from "../context.js";
 import { ModrackError, ModuleError } from "../errors.js";
-import type { ExecuteRequest } from "../generated/modrack/provider/v1/execution.js";
 import { isDebug, type Logger } from "../logger.js";
-import type { Module } from "../module.js";
-
-/** Takes the output or the error of a call; called at most once. */
-export type Answer = (result: Uint8Array | ModrackError) => void;
+import { type BatchModule, type CallModule, isThenable, type Module, outputFault } from "../module.js";
+import type { CallId, Request } from "../wire/frames_in.js";
+import { BatchRun } from "./batch_run.js";
+import type { Running, Sink } from "./sink.js";
+import { StreamRun } from "./stream_run.js";
 
 /** What {@link Module} itself throws; the same codes from a client inside a handler are that handler's failure. */
-const OWN: ReadonlySet<string> = new Set(["executor.input.invalid", "executor.output.invalid", "module.input_refused"]);
-
-/** A call that is not answered yet. */
-export interface Running {
-  /** Fires the handler's signal. Nothing is answered any more. */
-  cancel(reason: ModrackError): void;
-}
+const OWN: ReadonlySet<string> = new Set([
+  "executor.input.invalid",
+  "executor.output.invalid",
+  "module.input_refused",
+  "module.output_too_large",
+]);
 
 /** Starts the calls of one provider. `modules` is looked into at each call, so that it may change. */
 export class Runner {
   constructor(
     readonly modules: ReadonlyMap<string, Module>,
-    readonly logger: Logger,
+    readonly around: Surroundings,
   ) {}
 
   /** Starts a call; `undefined` when it is answered already. */
-  start(request: ExecuteRequest, answer: Answer): Running | undefined {
-    const module = this.modules.get(request.moduleName);
-    if (module === undefined) {
-      const message = `this provider has no module \`${request.moduleName}\``;
-      answer(new ModrackError("registry.module.unknown", message, { category: "NOT_FOUND" }));
-      return undefined;
+  call(id: CallId, request: Request, sink: Sink): Running | undefined {
+    const module = this.modules.get(request.module);
+    if (module === undefined || module.kind !== "call") {
+      if (module?.kind === "batch") return this.#batch(module, [request], (answers) => alone(id, answers, sink));
+      return refuse(id, sink, module === undefined ? unknown(request.module) : needsStream(module));
     }
-    const context = new Context({ ...request, module: module.name }, this.logger);
-    let output: Uint8Array | Promise<Uint8Array>;
+    const context = new Context(request, this.around);
+    let output: unknown;
     try {
-      output = module.run(request.inputData, context);
+      output = module.run(request.input, context);
+      if (isThenable(output)) return new Pending(this, id, module, context, output, sink);
+      sink.answer(id, module, output);
     } catch (error) {
-      answer(envelope(error, module, this.logger));
-      return undefined;
+      sink.fail(id, this.tell(module, error));
     }
-    if (!(output instanceof Promise)) {
-      answer(output);
-      return undefined;
+    return undefined;
+  }
+
+  /** Starts a call whose output is a stream, with credit for the first items; `undefined` when it is answered already. */
+  stream(id: CallId, request: Request, credit: number, sink: Sink): Running | undefined {
+    const module = this.modules.get(request.module);
+    if (module === undefined) return refuse(id, sink, unknown(request.module));
+    if (module.kind !== "stream") return refuse(id, sink, noStream(module));
+    const context = new Context(request, this.around);
+    const run = new StreamRun(module, id, sink, context, (error) => this.tell(module, error), credit);
+    try {
+      void run.run(module.open(request.input, context));
+      return run.isOver ? undefined : run;
+    } catch (error) {
+      return refuse(id, sink, this.tell(module, error));
     }
-    return new Pending(context, module, output, answer, this.logger);
+  }
+
+  /** Starts several calls of one module, answered together; `undefined` when they are answered already. */
+  batch(id: CallId, requests: readonly Request[], sink: Sink): Running | undefined {
+    const name = requests[0]?.module ?? "";
+    const module = this.modules.get(name);
+    if (module === undefined) return refuse(id, sink, unknown(name));
+    if (module.kind !== "batch") return refuse(id, sink, noBatch(module));
+    return this.#batch(module, requests, (answers) => {
+      try {
+        if (answers instanceof ModrackError) sink.fail(id, answers);
+        else sink.answers(id, answers);
+      } catch (error) {
+        sink.fail(id, this.tell(module, error));
+      }
+    });
+  }
+
+  /**
+   * What the caller learns of what a handler threw: a `ModuleError` as it is, of anything else its type and text. The stack
+   * goes to the local log, and into the details only where `MODRACK_DEBUG=1`.
+   */
+  tell(module: Module, thrown: unknown): ModrackError {
+    return envelope(outputFault(module, thrown), module, this.around.logger);
+  }
+
+  #batch(
+    module: BatchModule,
+    requests: readonly Request[],
+    answer: (answers: readonly (Uint8Array | ModrackError)[] | ModrackError) => void,
+  ): Running {
+    const run = new BatchRun(module, requests, this.around, (error) => this.tell(module, error));
+    void run.run().then((answers) => answers !== undefined && answer(answers));
+    return run;
   }
 }
 
 class Pending implements Running {
-  #answer: Answer | undefined;
+  readonly #context: Context;
+  #over = false;
 
   constructor(
-    readonly context: Context,
-    module: Module,
-    output: Promise<Uint8Array>,
-    answer: Answer,
-    logger: Logger,
+    runner: Runner,
+    id: CallId,
+    module: CallModule,
+    context: Context,
+    output: PromiseLike<unknown>,
+    sink: Sink,
   ) {
-    this.#answer = answer;
-    output.then(
-      (bytes) => this.#answer?.(bytes),
-      (error: unknown) => this.#answer?.(envelope(error, module, logger)),
-    );
+    this.#context = context;
+    const fail = (error: unknown): void => {
+      if (!this.#over) sink.fail(id, runner.tell(module, error));
+    };
+    const answer = (value: unknown): void => {
+      if (this.#over) return;
+      try {
+        sink.answer(id, module, value);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    output.then(answer, fail);
   }
 
   cancel(reason: ModrackError): void {
-    this.#answer = undefined;
-    this.context.cancel(reason);
+    this.#over = true;
+    this.#context.cancel(reason);
+  }
+
+  grant(): void {
+    // A call has no items.
   }
 }
 
-/**
- * What the caller learns of what a handler threw: a `ModuleError` as it is, of anything else its type and text. The stack
- * goes to the local log, and into the details only where `MODRACK_DEBUG=1`.
- */
-export function envelope(error: unknown, module: Module, logger: Logger): ModrackError {
+/** As {@link Runner.tell}, for what is no fault of the output. */
+function envelope(error: unknown, module: Module, logger: Logger): ModrackError {
   if (error instanceof ModuleError) return error;
   if (error instanceof ModrackError && OWN.has(error.code)) {
     logger.warn(`${module.name}: ${error.message} [${error.code}]`);
@@ -84,14 +139,44 @@ export function envelope(error: unknown, module: Module, logger: Logger): Modrac
   }
   const stack = error instanceof Error && error.stack ? error.stack : String(error);
   logger.error(`${module.name} failed: ${stack}`);
-  return new ModrackError("module.failed", tell(error), {
+  return new ModrackError("module.failed", told(error), {
     category: "UPSTREAM_ERROR",
     origin: "module",
     ...(isDebug() ? { details: { stack } } : {}),
   });
 }
 
-function tell(error: unknown): string {
+function told(error: unknown): string {
   if (!(error instanceof Error)) return `threw ${typeof error === "string" ? error : typeof error}`;
   return error.message === "" ? error.name : `${error.name}: ${error.message}`;
+}
+
+/** A plain call of a module that takes several inputs is a batch of one. */
+function alone(id: CallId, answers: readonly (Uint8Array | ModrackError)[] | ModrackError, sink: Sink): void {
+  const [answer] = answers instanceof ModrackError ? [answers] : answers;
+  if (answer instanceof Uint8Array) sink.encoded(id, answer);
+  else sink.fail(id, answer as ModrackError);
+}
+
+function refuse(id: CallId, sink: Sink, error: ModrackError): undefined {
+  sink.fail(id, error);
+  return undefined;
+}
+
+function unknown(name: string): ModrackError {
+  const message = `this provider has no module \`${name}\``;
+  return new ModrackError("registry.module.unknown", message, { category: "NOT_FOUND" });
+}
+
+function needsStream({ name }: Module): ModrackError {
+  const message = `\`${name}\` streams its output; call it as a stream`;
+  return new ModrackError("executor.stream.required", message, { category: "UNSUPPORTED" });
+}
+
+function noStream({ name }: Module): ModrackError {
+  return new ModrackError("executor.stream.unsupported", `\`${name}\` does not stream`, { category: "UNSUPPORTED" });
+}
+
+function noBatch({ name }: Module): ModrackError {
+  return new ModrackError("executor.batch.unsupported", `\`${name}\` takes no batches`, { category: "UNSUPPORTED" });
 }

@@ -79,6 +79,11 @@ export class Session {
     this.#options = options;
   }
 
+  /** The token of the registration that is live or was last; empty before the first. A secret. */
+  get token(): string {
+    return this.#registration.sessionToken;
+  }
+
   /** Asks to drain and leave; `run` is done afterwards. */
   stop(): void {
     this.#stopping.abort();

@@ -46,7 +46,7 @@ export function moduleSpec(module: Module): ModuleSpec {
     input: typeToWire(module.input.type),
     output: typeToWire(module.output.type),
     version: module.version,
-    capabilities: { idempotent: module.idempotent },
+    capabilities: { idempotent: module.idempotent, batch: module.kind === "batch", stream: module.kind === "stream" },
     examples: module.examples.map(([inputData, outputData]) => ({ inputData, outputData })),
   });
 }

@@ -1,23 +1,34 @@
 // The unary plane: a gRPC server that the host calls, with lifecycle and health. Registers nothing itself.
 
-import { create } from "@bufbuild/protobuf";
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+} from "@grpc/grpc-js";
 import type { HealthImplementation } from "grpc-health-check";
 
 import { ModrackError } from "../errors.js";
 import {
-  type ExecuteRequest,
-  type ExecuteResponse,
+  type ExecuteBatchRequest,
+  type ExecuteBatchResponse,
+  ExecuteBatchResponseSchema,
   ExecuteResponseSchema,
+  type ExecuteStreamRequest,
+  type ExecuteStreamResponse,
+  ExecuteStreamResponseSchema,
   ModuleExecutorDefinition,
-  type ModuleExecutorHandlers,
 } from "../generated/modrack/provider/v1/execution.js";
 import { ModuleLifecycleDefinition, type ModuleLifecycleHandlers } from "../generated/modrack/provider/v1/lifecycle.js";
 import type { Module } from "../module.js";
 import { CHANNEL_OPTIONS } from "../wire/address.js";
-import { errorToWire } from "../wire/errors.js";
+import { errorToStatus, errorToWire } from "../wire/errors.js";
+import { malformed, type Request, requestOf, requestOfBytes } from "../wire/frames_in.js";
 import type { Connection } from "./connection.js";
-import type { Runner, Running } from "./runner.js";
+import type { Runner } from "./runner.js";
+import type { Running, Sink } from "./sink.js";
 import { type Identity, moduleSpec, providerInfo } from "./specs.js";
 
 const SERVICES = ["", "modrack.provider.v1.ModuleExecutor", "modrack.provider.v1.ModuleLifecycle"];
@@ -70,7 +81,15 @@ export class UnaryServer implements Connection {
     const { HealthImplementation } = await import("grpc-health-check");
     this.#health = new HealthImplementation();
     this.#health.addToServer(this.#server);
-    this.#server.addService(ModuleExecutorDefinition, this.#executor());
+    this.#server.addService(EXECUTOR, {
+      execute: (call: ServerUnaryCall<Request, Buffer>, reply: sendUnaryData<Buffer>) => this.#execute(call, reply),
+      executeBatch: (
+        call: ServerUnaryCall<ExecuteBatchRequest, ExecuteBatchResponse>,
+        reply: sendUnaryData<ExecuteBatchResponse>,
+      ) => this.#executeBatch(call, reply),
+      executeStream: (call: ServerWritableStream<ExecuteStreamRequest, ExecuteStreamResponse>) =>
+        this.#executeStream(call),
+    });
     this.#server.addService(ModuleLifecycleDefinition, this.#lifecycle());
     const port = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
@@ -112,22 +131,72 @@ export class UnaryServer implements Connection {
     clearTimeout(timer);
   }
 
-  #executor(): ModuleExecutorHandlers {
-    const unsupported = { code: status.UNIMPLEMENTED, details: "this provider offers neither batches nor streams" };
-    return {
-      execute: (call, reply) => this.#execute(call, reply),
-      executeBatch: (_, reply) => reply(unsupported),
-      executeStream: (call) => call.destroy(Object.assign(new Error(unsupported.details), unsupported)),
-    };
+  #execute(call: ServerUnaryCall<Request, Buffer>, reply: sendUnaryData<Buffer>): void {
+    const send = (result: Uint8Array | ModrackError): void => reply(null, responseBytes(result));
+    this.#serve(
+      call,
+      {
+        answer: (_, module, value) => send(module.output.encode(value)),
+        encoded: (_, output) => send(output),
+        fail: (_, error) => send(error),
+      },
+      (sink) => this.runner.call(0, call.request, sink),
+    );
   }
 
-  #execute(call: ServerUnaryCall<ExecuteRequest, unknown>, reply: sendUnaryData<ExecuteResponse>): void {
+  #executeBatch(
+    call: ServerUnaryCall<ExecuteBatchRequest, ExecuteBatchResponse>,
+    reply: sendUnaryData<ExecuteBatchResponse>,
+  ): void {
+    const requests = call.request.requests.map(requestOf);
+    this.#serve(
+      call,
+      {
+        answers: (_, answers) =>
+          reply(null, create(ExecuteBatchResponseSchema, { responses: answers.map(responseOf) })),
+        fail: (_, error) => reply(errorToStatus(error)),
+      },
+      (sink) => {
+        if (requests.length > 0) return this.runner.batch(0, requests, sink);
+        sink.fail(0, malformed("a batch without requests"));
+        return undefined;
+      },
+    );
+  }
+
+  #executeStream(call: ServerWritableStream<ExecuteStreamRequest, ExecuteStreamResponse>): void {
+    const { request } = call.request;
+    let running: Running | undefined;
+    // HTTP/2 has its own credit: the next item may come when the stream has room for it.
+    const item = (_: unknown, module: Module, value: unknown): void => {
+      const itemData = module.output.encode(value);
+      if (call.write(create(ExecuteStreamResponseSchema, { itemData }))) setImmediate(() => running?.grant(1));
+      else call.once("drain", () => running?.grant(1));
+    };
+    const fail = (_: unknown, error: ModrackError): void => {
+      call.emit("error", Object.assign(new Error(error.message), errorToStatus(error)));
+    };
+    this.#serve(call, { item, end: () => call.end(), fail }, (sink) => {
+      if (request === undefined) sink.fail(0, malformed("a stream without a request"));
+      else running = this.runner.stream(0, requestOf(request), 1, sink);
+      return running;
+    });
+  }
+
+  /** Starts a call, and keeps account of it until it is answered or its caller gives up. */
+  #serve(
+    call: Pick<ServerUnaryCall<unknown, unknown>, "once">,
+    answering: Partial<Sink> & Pick<Sink, "fail">,
+    start: (sink: Sink) => Running | undefined,
+  ): void {
     if (this.#refusing) {
-      const error = new ModrackError("executor.provider.unavailable", "the provider is draining", {
-        category: "UNAVAILABLE",
-        retryable: true,
-      });
-      return reply(null, responseOf(error));
+      return answering.fail(
+        0,
+        new ModrackError("executor.provider.unavailable", "the provider is draining", {
+          category: "UNAVAILABLE",
+          retryable: true,
+        }),
+      );
     }
     this.#inFlight += 1;
     let running: Running | undefined;
@@ -139,11 +208,8 @@ export class UnaryServer implements Connection {
       this.#inFlight -= 1;
       if (this.#inFlight === 0) for (const done of this.#idle.splice(0)) done();
     };
-    running = this.runner.start(call.request, (result) => {
-      settle();
-      reply(null, responseOf(result));
-    });
-    if (running === undefined) return;
+    running = start(settling(answering, settle));
+    if (running === undefined || over) return;
     this.#running.add(running);
     const cancelling = running;
     call.once("cancelled", () => {
@@ -178,13 +244,59 @@ export class UnaryServer implements Connection {
   }
 }
 
-function responseOf(result: Uint8Array | ModrackError): ExecuteResponse {
-  return create(ExecuteResponseSchema, {
+/** `ModuleExecutor`, with what `Execute` carries read and written here. */
+const EXECUTOR = {
+  ...ModuleExecutorDefinition,
+  execute: {
+    ...ModuleExecutorDefinition.execute,
+    requestDeserialize: requestOfBytes,
+    responseSerialize: (bytes: Buffer): Buffer => bytes,
+  },
+};
+
+/** The answers of a call, each of which that ends it settles it first; what this call cannot be answered with is a fault. */
+function settling(answering: Partial<Sink> & Pick<Sink, "fail">, settle: () => void): Sink {
+  const never = (): never => {
+    throw new Error("an answer of another kind of call");
+  };
+  const { answer = never, encoded = never, item = never, end = never, answers = never, fail } = answering;
+  return {
+    answer: (id, module, value) => {
+      answer(id, module, value);
+      settle();
+    },
+    encoded: (id, output) => {
+      encoded(id, output);
+      settle();
+    },
+    item,
+    end: (id) => {
+      end(id);
+      settle();
+    },
+    answers: (id, results) => {
+      answers(id, results);
+      settle();
+    },
+    fail: (id, error) => {
+      fail(id, error);
+      settle();
+    },
+  };
+}
+
+function responseOf(result: Uint8Array | ModrackError) {
+  return {
     result:
       result instanceof Uint8Array
-        ? { case: "outputData", value: result }
-        : { case: "error", value: errorToWire(result) },
-  });
+        ? { case: "outputData" as const, value: result }
+        : { case: "error" as const, value: errorToWire(result) },
+  };
+}
+
+function responseBytes(result: Uint8Array | ModrackError): Buffer {
+  const bytes = toBinary(ExecuteResponseSchema, create(ExecuteResponseSchema, responseOf(result)));
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function cannotListen(listen: string, cause: Error): ModrackError {

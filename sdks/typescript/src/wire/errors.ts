@@ -1,8 +1,8 @@
 // Errors to and from `modrack.error.v1.Error` and the gRPC trailer. Invents codes only where the other side sent none.
 
-import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
-import { AnySchema, anyUnpack } from "@bufbuild/protobuf/wkt";
-import { type Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { AnySchema, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
 
 import { CATEGORIES, type Category, ModrackError, type Origin } from "../errors.js";
 import { ErrorSchema, StatusDetailsSchema, type Error as WireError } from "../generated/modrack/error/v1/error.js";
@@ -11,6 +11,23 @@ const TRAILER = "grpc-status-details-bin";
 
 /** In the order of `modrack.error.v1.Origin`; the first has the number 1. */
 const ORIGINS: readonly Origin[] = ["module", "core", "middleware", "upstream"];
+
+/** The gRPC status of each category. */
+const STATUS: Readonly<Record<Category, status>> = {
+  INVALID_ARGUMENT: status.INVALID_ARGUMENT,
+  UNAUTHENTICATED: status.UNAUTHENTICATED,
+  PERMISSION_DENIED: status.PERMISSION_DENIED,
+  NOT_FOUND: status.NOT_FOUND,
+  CONFLICT: status.ABORTED,
+  FAILED_PRECONDITION: status.FAILED_PRECONDITION,
+  RATE_LIMITED: status.RESOURCE_EXHAUSTED,
+  UNSUPPORTED: status.UNIMPLEMENTED,
+  UNAVAILABLE: status.UNAVAILABLE,
+  DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
+  CANCELLED: status.CANCELLED,
+  UPSTREAM_ERROR: status.UNKNOWN,
+  INTERNAL: status.INTERNAL,
+};
 
 /** What a gRPC failure without our details means: who sent it does not speak the protocol, or nobody answered at all. */
 const BARE: ReadonlyMap<number, readonly [category: Category, code: string, retryable: boolean, message?: string]> =
@@ -40,6 +57,17 @@ export function errorToWire(error: ModrackError): MessageInitShape<typeof ErrorS
     retryAfterMs: Math.max(0, Math.round(error.retryAfterMs)),
     details,
   };
+}
+
+/** The gRPC status that an error ends a call with; the trailer carries the envelope. */
+export function errorToStatus(error: ModrackError): Partial<StatusObject> {
+  const code = STATUS[error.category];
+  const packed = anyPack(ErrorSchema, create(ErrorSchema, errorToWire(error)));
+  const message = error.message.toWellFormed();
+  const details = create(StatusDetailsSchema, { code, message, details: [packed] });
+  const metadata = new Metadata();
+  metadata.set(TRAILER, Buffer.from(toBinary(StatusDetailsSchema, details)));
+  return { code, details: message, metadata };
 }
 
 /** The error of an envelope; an unknown category is INTERNAL, an unknown origin core. */

@@ -75,6 +75,25 @@ export class TokenFile implements TokenSource {
   }
 }
 
+/** The token of a provider's live session, which changes when the provider registers anew. */
+export class SessionToken implements TokenSource {
+  readonly #live: () => string;
+  #used = "";
+
+  constructor(live: () => string) {
+    this.#live = live;
+  }
+
+  current(): string {
+    this.#used = this.#live();
+    return this.#used;
+  }
+
+  refresh(): boolean {
+    return this.#live() !== this.#used;
+  }
+}
+
 /**
  * The secret that a file holds on one line.
  *

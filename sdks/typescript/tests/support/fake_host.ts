@@ -16,7 +16,10 @@ import { formatType } from "../../src/codec/ctype.js";
 import { ModrackError } from "../../src/errors.js";
 import { ErrorSchema, StatusDetailsSchema } from "../../src/generated/modrack/error/v1/error.js";
 import {
+  type CallBatchRequest,
   type CallRequest,
+  type CallStreamRequest,
+  type CallStreamResponseSchema,
   HostDefinition,
   type HostHandlers,
   type ModuleSchema,
@@ -25,6 +28,7 @@ import {
 import {
   type ExecuteRequestSchema,
   type ExecuteResponse,
+  ExecuteResponseSchema,
   ModuleExecutorClient,
 } from "../../src/generated/modrack/provider/v1/execution.js";
 import {
@@ -55,6 +59,8 @@ export interface Behaviour {
   attach: boolean;
   /** Refuses the next registrations with these, one after the other. */
   refusals: ModrackError[];
+  /** Refuses the next calls with these. */
+  callRefusals: ModrackError[];
   /** Goes out with the next heartbeat's answer. */
   commands: Command[];
   /** Whether heartbeats and registrations know the sessions that were. */
@@ -87,11 +93,51 @@ export class Peer {
     return { callId, response };
   }
 
+  /** Begins a stream; its frames come to {@link received}. */
+  stream(request: Execute, credit: number): bigint {
+    const callId = this.#next;
+    this.#next += 1n;
+    this.send([{ callId, frame: { case: "executeStream", value: { request, credit } } }]);
+    return callId;
+  }
+
+  /** Begins a batch; its answer comes to {@link received}. */
+  batch(requests: Execute[]): bigint {
+    const callId = this.#next;
+    this.#next += 1n;
+    this.send([{ callId, frame: { case: "executeBatch", value: { requests } } }]);
+    return callId;
+  }
+
+  grant(callId: bigint, items: number): void {
+    this.send([{ callId, frame: { case: "credit", value: { items } } }]);
+  }
+
+  /** What has come for a call. */
+  of(callId: bigint): ProviderFrame["frame"][] {
+    return this.received.filter((frame) => frame.callId === callId).map(({ frame }) => frame);
+  }
+
+  /** Waits until something is true; looked at whenever frames come. */
+  async until(isTrue: () => boolean): Promise<void> {
+    while (!isTrue()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Waits until the provider has worked through everything that was sent. */
+  async settled(): Promise<void> {
+    const number = this.#next;
+    this.#next += 1n;
+    this.send([{ frame: { case: "ping", value: { number } } }]);
+    await this.until(() => this.received.some(({ frame }) => frame.case === "pong" && frame.value.number === number));
+  }
+
   receive(message: AttachRequest): void {
     this.messages.push(message.frames.length);
     for (const frame of message.frames) {
       this.received.push(frame);
-      if (frame.frame.case === "result") this.#calls.get(frame.callId)?.(frame.frame.value);
+      const { callId, frame: content } = frame;
+      if (content.case === "result") this.#calls.get(callId)?.(content.value);
+      if (content.case === "error") this.#calls.get(callId)?.(create(ExecuteResponseSchema, { result: content }));
     }
     for (const wake of this.#waiting.splice(0)) wake();
   }
@@ -111,6 +157,7 @@ export class FakeHost {
     link: true,
     attach: true,
     refusals: [],
+    callRefusals: [],
     commands: [],
     forgets: false,
     heartbeatIntervalMs: 50,
@@ -121,6 +168,13 @@ export class FakeHost {
   readonly unregistered: string[] = [];
   readonly peers: Peer[] = [];
   readonly calls: CallRequest[] = [];
+  readonly batches: CallBatchRequest[] = [];
+  /** What came with each call, stream and batch. */
+  readonly metadata: grpc.Metadata[] = [];
+  /** When each call ends, in milliseconds since the epoch. */
+  readonly deadlines: number[] = [];
+  /** Calls and streams whose caller gave up. */
+  cancelled = 0;
   /** Names that `GetModule` was asked for. */
   readonly asked: string[] = [];
   #folder = mkdtempSync(join(tmpdir(), "modrack-"));
@@ -302,8 +356,18 @@ export class FakeHost {
         const module = this.#modules().find(({ name }) => name === request.name);
         reply(module === undefined ? unknown(request.name) : null, { ...(module ? { module } : {}) });
       },
-      call: ({ request }, reply) => {
+      call: (call, reply) => {
+        const { request, metadata } = call;
         this.calls.push(request);
+        this.metadata.push(metadata);
+        this.deadlines.push(Number(call.getDeadline()));
+        call.once("cancelled", () => {
+          this.cancelled += 1;
+          this.#heard();
+        });
+        this.#heard();
+        const refusal = this.behaviour.callRefusals.shift();
+        if (refusal !== undefined) return reply(statusOf(refusal));
         const module = this.#modules().find(({ name }) => name === request.module);
         if (module === undefined) return reply(unknown(request.module));
         if (request.schemaFingerprint !== module.schemaFingerprint) {
@@ -315,8 +379,15 @@ export class FakeHost {
           (error: ModrackError) => reply(statusOf(error)),
         );
       },
-      callStream: (stream) => stream.emit("error", statusOf(new ModrackError("host.test", "no streams yet"))),
-      callBatch: (_, reply) => reply(statusOf(new ModrackError("host.test", "no batches yet"))),
+      callStream: (stream) => void this.#stream(stream),
+      callBatch: ({ request, metadata }, reply) => {
+        this.batches.push(request);
+        this.metadata.push(metadata);
+        void this.#batch(request).then(
+          (outputs) => reply(null, { outputs }),
+          (error: ModrackError) => reply(statusOf(error)),
+        );
+      },
       watch: (stream) => {
         for (const module of this.#modules()) stream.write({ event: { case: "added", value: { module } } });
         stream.write({ event: { case: "synced", value: { modules: this.#modules().length } } });
@@ -335,6 +406,60 @@ export class FakeHost {
       .response;
     if (result.case === "outputData") return result.value;
     throw errorFromWire(result.value);
+  }
+
+  /** Forwards with one credit at a time, granted anew as the client's side takes what comes. */
+  async #stream(
+    stream: grpc.ServerWritableStream<CallStreamRequest, MessageInitShape<typeof CallStreamResponseSchema>>,
+  ): Promise<void> {
+    const request = stream.request.call as CallRequest;
+    this.calls.push(request);
+    this.metadata.push(stream.metadata);
+    const fail = (error: ModrackError): boolean => stream.emit("error", statusOf(error));
+    const refusal = this.behaviour.callRefusals.shift();
+    if (refusal !== undefined) return void fail(refusal);
+    const module = this.#modules().find(({ name }) => name === request.module);
+    if (request.schemaFingerprint !== module?.schemaFingerprint)
+      return void fail(
+        new ModrackError("registry.schema.changed", "it was replaced", { category: "FAILED_PRECONDITION" }),
+      );
+    const peer = this.peers.at(-1) as Peer;
+    const moduleName = request.module.slice(request.module.lastIndexOf(".") + 1);
+    const inputData = request.input.case === "inputData" ? request.input.value : new Uint8Array();
+    const callId = peer.stream({ moduleName, inputData, executionId: "run-1" }, 1);
+    let over = false;
+    stream.once("cancelled", () => {
+      over = true;
+      this.cancelled += 1;
+      peer.send([{ callId, frame: { case: "cancel", value: { reason: 1 } } }]);
+      this.#heard();
+    });
+    stream.write({ event: { case: "info", value: { executionId: "run-1" } } });
+    for (let taken = 0; !over; taken += 1) {
+      await peer.until(() => peer.of(callId).length > taken);
+      const frame = peer.of(callId)[taken];
+      if (frame?.case === "end") return void stream.end();
+      if (frame?.case === "error") return void fail(errorFromWire(frame.value));
+      if (frame?.case !== "item") throw new Error(`a frame ${frame?.case} in a stream`);
+      if (!stream.write({ event: { case: "itemData", value: frame.value.data } })) await once(stream, "drain");
+      peer.grant(callId, 1);
+    }
+  }
+
+  async #batch(request: CallBatchRequest) {
+    const peer = this.peers.at(-1) as Peer;
+    const moduleName = request.module.slice(request.module.lastIndexOf(".") + 1);
+    const requests = request.inputs.map(({ input, idempotencyKey }) => ({
+      moduleName,
+      inputData: input.case === "inputData" ? input.value : new Uint8Array(),
+      idempotencyKey,
+    }));
+    const callId = peer.batch(requests);
+    await peer.until(() => peer.of(callId).length > 0);
+    const [frame] = peer.of(callId);
+    if (frame?.case === "error") throw errorFromWire(frame.value);
+    if (frame?.case !== "batchResult") throw new Error(`a frame ${frame?.case} for a batch`);
+    return frame.value.responses.map(({ result }) => ({ result }));
   }
 
   #modules(): MessageInitShape<typeof ModuleSchema>[] {
