@@ -146,37 +146,36 @@ impl Handle {
 
     async fn in_parts(&self, route: &Route, batch: Batch) -> BatchReply {
         let Batch { inputs, deadline, node_id, trace, execution_id } = batch;
+        // What is sent has no output until its part is answered.
         let mut outputs = Vec::with_capacity(inputs.len());
-        // Where the answers of the elements that are sent belong.
-        let (mut places, mut calls) = (Vec::new(), Vec::new());
-        for (at, input) in inputs.into_iter().enumerate() {
+        let mut calls = Vec::new();
+        for input in inputs {
             let execute = input.and_then(|BatchInput { input, idempotency_key }| {
                 let (node_id, trace) = (node_id.clone(), trace.clone());
                 self.execute(route, Call { input, deadline, idempotency_key, node_id, trace, execution_id })
             });
-            // What is sent stays unanswered until its part is.
-            outputs.push(execute.map(|execute| {
-                places.push(at);
-                calls.push(execute);
-                Bytes::new()
-            }));
+            outputs.push(match execute {
+                Ok(execute) => {
+                    calls.push(execute);
+                    None
+                }
+                Err(error) => Some(Err(error)),
+            });
         }
         let mut answered = None;
-        let mut places = places.into_iter();
+        let mut results = Vec::with_capacity(calls.len());
         for part in parts(calls, self.options.message_bytes) {
             let sent = part.0.len();
             let mut measured = self.metrics.begin(route, &self.registry);
             let result = self.part(route, part, deadline, &mut measured, &mut answered).await;
             measured.end(&result);
-            let results: Vec<_> = match result {
-                Ok(results) => results,
-                Err(error) => vec![Err(error); sent],
-            };
-            for (at, output) in places.by_ref().zip(results) {
-                outputs[at] = output;
-            }
+            results.extend(result.unwrap_or_else(|error| vec![Err(error); sent]));
         }
-        BatchReply { outputs, answered }
+        let mut results = results.into_iter();
+        let outputs = outputs.into_iter().map(|output| {
+            output.unwrap_or_else(|| results.next().expect("a part has a result for each of its elements"))
+        });
+        BatchReply { outputs: outputs.collect(), answered }
     }
 
     async fn part(

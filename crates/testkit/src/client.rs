@@ -14,7 +14,9 @@ use tonic::{Request, Status, Streaming};
 
 use protocol::Error;
 use protocol::generated::error::v1::StatusDetails;
-use protocol::generated::host::v1::{self as host, call_request, call_response, host_client::HostClient};
+use protocol::generated::host::v1::{
+    self as host, batch_input, batch_output, call_request, call_response, call_stream_response, host_client::HostClient,
+};
 use protocol::generated::provider::v1::{self as pb, module_registry_client::ModuleRegistryClient};
 
 use crate::codec::BytesCodec;
@@ -97,7 +99,7 @@ impl Client {
         let Some(call_response::Output::OutputJson(json)) = response.output else {
             panic!("the output is not in the form of the input: {response:?}");
         };
-        let value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("`{json}`: {error}"));
+        let value = parsed(&json);
         Ok(Output { value, info: response.info.expect("an answer tells what happened") })
     }
 
@@ -128,6 +130,60 @@ impl Client {
             request.set_timeout(timeout);
         }
         within("the answer to a call", self.host().call(request)).await.map(tonic::Response::into_inner)
+    }
+
+    /// Calls a module for its stream with an input in JSON. Gives what happened and the items as they come.
+    ///
+    /// # Errors
+    /// The coded error of a stream that does not begin.
+    pub async fn stream(
+        &self,
+        module: &str,
+        input: serde_json::Value,
+        timeout: Option<Duration>,
+    ) -> Result<Items, Error> {
+        let input = Some(call_request::Input::InputJson(input.to_string()));
+        let call = host::CallRequest { module: module.to_owned(), input, ..host::CallRequest::default() };
+        let mut request = Request::new(host::CallStreamRequest { call: Some(call) });
+        if let Some(timeout) = timeout {
+            request.set_timeout(timeout);
+        }
+        let answer = within("the beginning of a stream", self.host().call_stream(request)).await;
+        let mut messages = answer.map_err(|status| coded(&status))?.into_inner();
+        let first =
+            within("the first message of a stream", messages.message()).await.map_err(|status| coded(&status))?;
+        match first.and_then(|message| message.event) {
+            Some(call_stream_response::Event::Info(info)) => Ok(Items { info, messages }),
+            other => panic!("a stream begins with what happened: {other:?}"),
+        }
+    }
+
+    /// Calls a module once per input, in JSON.
+    ///
+    /// # Errors
+    /// The coded error of the batch as a whole, or of each element.
+    pub async fn call_batch(
+        &self,
+        module: &str,
+        inputs: impl IntoIterator<Item = serde_json::Value>,
+    ) -> Result<(Vec<Result<serde_json::Value, Error>>, host::CallInfo), Error> {
+        let inputs = inputs.into_iter().map(|input| host::BatchInput {
+            input: Some(batch_input::Input::InputJson(input.to_string())),
+            ..host::BatchInput::default()
+        });
+        let request = host::CallBatchRequest {
+            module: module.to_owned(),
+            inputs: inputs.collect(),
+            ..host::CallBatchRequest::default()
+        };
+        let answer = within("the answer to a batch", self.host().call_batch(request)).await;
+        let answer = answer.map_err(|status| coded(&status))?.into_inner();
+        let outputs = answer.outputs.into_iter().map(|output| match output.result {
+            Some(batch_output::Result::OutputJson(json)) => Ok(parsed(&json)),
+            Some(batch_output::Result::Error(error)) => Err(Error::from_proto(error)),
+            other => panic!("the output is not in the form of the input: {other:?}"),
+        });
+        Ok((outputs.collect(), answer.info.expect("an answer tells what happened")))
     }
 
     /// One page of the modules.
@@ -206,6 +262,44 @@ impl Client {
         let answer = grpc.unary(Request::new(message), PathAndQuery::from_static(method), BytesCodec);
         within("the answer to raw bytes", answer).await.map(tonic::Response::into_inner)
     }
+}
+
+/// The items of a stream as they come. Dropping it leaves the stream.
+#[derive(Debug)]
+pub struct Items {
+    /// What happened until the stream began.
+    pub info: host::CallInfo,
+    messages: Streaming<host::CallStreamResponse>,
+}
+
+impl Items {
+    /// The next item as JSON; none when the stream ended well.
+    ///
+    /// # Errors
+    /// The coded error that ended it.
+    pub async fn next(&mut self) -> Result<Option<serde_json::Value>, Error> {
+        let message = within("an item", self.messages.message()).await.map_err(|status| coded(&status))?;
+        Ok(message.map(|message| match message.event {
+            Some(call_stream_response::Event::ItemJson(json)) => parsed(&json),
+            other => panic!("an item is in the form of the input: {other:?}"),
+        }))
+    }
+
+    /// All items that are left.
+    ///
+    /// # Errors
+    /// The coded error that ended the stream.
+    pub async fn collect(mut self) -> Result<Vec<serde_json::Value>, Error> {
+        let mut items = Vec::new();
+        while let Some(item) = self.next().await? {
+            items.push(item);
+        }
+        Ok(items)
+    }
+}
+
+fn parsed(json: &str) -> serde_json::Value {
+    serde_json::from_str(json).unwrap_or_else(|error| panic!("`{json}`: {error}"))
 }
 
 /// Changes of the registry as they come.

@@ -40,6 +40,36 @@ pub fn item(call: u64, data: &[u8]) -> pb::ProviderFrame {
     frame(call, Frame::Item(pb::Item { data: data.to_vec().into() }))
 }
 
+/// Ends a stream well.
+#[must_use]
+pub fn end(call: u64) -> pb::ProviderFrame {
+    frame(call, Frame::End(pb::StreamEnd::default()))
+}
+
+/// Ends a call, stream or batch with a failure.
+#[must_use]
+pub fn error(call: u64, error: &protocol::Error) -> pb::ProviderFrame {
+    frame(call, Frame::Error(error.to_proto()))
+}
+
+/// Ends a batch with an output or a failure for each element.
+#[must_use]
+pub fn batch(call: u64, outputs: impl IntoIterator<Item = Result<Vec<u8>, protocol::Error>>) -> pb::ProviderFrame {
+    frame(call, Frame::BatchResult(batch_response(outputs)))
+}
+
+pub(crate) fn batch_response(
+    outputs: impl IntoIterator<Item = Result<Vec<u8>, protocol::Error>>,
+) -> pb::ExecuteBatchResponse {
+    let result = |output| match output {
+        Ok(data) => execute_response::Result::OutputData(Vec::into(data)),
+        Err(error) => execute_response::Result::Error(protocol::Error::to_proto(&error)),
+    };
+    let responses =
+        outputs.into_iter().map(|output| pb::ExecuteResponse { result: Some(result(output)), metrics: None });
+    pb::ExecuteBatchResponse { responses: responses.collect() }
+}
+
 /// Asks for a pong.
 #[must_use]
 pub fn ping(number: u64) -> pb::ProviderFrame {

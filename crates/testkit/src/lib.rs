@@ -12,10 +12,10 @@ mod schema;
 mod session;
 mod wait;
 
-pub use client::{Client, Output, Watch, coded};
+pub use client::{Client, Items, Output, Watch, coded};
 pub use codec::BytesCodec;
 pub use connection::{Call, Connection};
-pub use executor::{Reply, ScriptedExecutor};
+pub use executor::{Asked, Items as ScriptedItems, ItemsEnd, Reply, ScriptedExecutor};
 pub use schema::{json, module, msgpack, nested_lists, record_of, registration, schema};
 pub use session::Session;
 pub use wait::{PATIENCE, eventually, within};

@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says where")]
 
+mod batches;
 mod bounds;
 mod calls;
 mod endings;
 mod groups;
+mod streams;
 mod unary;
+mod unary_streams;
 mod world;

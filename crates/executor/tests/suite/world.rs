@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use executor::{AttachIo, Call, End, Event, Handle, LinkIo, Options, Reply, Service};
+use executor::{
+    AttachIo, Batch, BatchInput, BatchReply, Call, End, Event, Handle, ItemStream, LinkIo, Options, Reply, Service,
+};
 use prost::Message as _;
 use protocol::frame::{HostFrame, TraceContext, from_attach_message, to_attach_message};
 use protocol::generated::provider::v1::{self as pb, host_frame::Frame};
@@ -109,7 +111,11 @@ impl World {
 
     /// A provider of `text.Echo` with its connection, which said welcome.
     pub(crate) async fn provider(&self, plane: DataPlane) -> (Session, Peer) {
-        let session = self.register(testkit::registration("text", [testkit::module("Echo", INPUT, OUTPUT)])).await;
+        self.provider_of(plane, pb::ModuleCapabilities::default()).await
+    }
+
+    pub(crate) async fn provider_of(&self, plane: DataPlane, capabilities: pb::ModuleCapabilities) -> (Session, Peer) {
+        let session = self.register(testkit::registration("text", [echo(capabilities)])).await;
         let mut peer = self.connect(&session, plane).await;
         assert!(matches!(peer.frame().await, Frame::Welcome(_)));
         (session, peer)
@@ -128,8 +134,44 @@ impl World {
     }
 
     pub(crate) fn call_bytes(&self, input: Bytes, time: Duration) -> JoinHandle<Result<Reply, Error>> {
-        let route = self.registry.routes().get("text.Echo").unwrap().clone();
-        self.call_route(route, input, time)
+        self.call_route(self.route(), input, time)
+    }
+
+    pub(crate) fn route(&self) -> std::sync::Arc<registry::Route> {
+        self.registry.routes().get("text.Echo").unwrap().clone()
+    }
+
+    pub(crate) fn call_of(&self, input: Bytes, time: Duration) -> Call {
+        Call {
+            input,
+            deadline: Instant::now() + time,
+            idempotency_key: String::new(),
+            node_id: String::new(),
+            trace: TraceContext::default(),
+            execution_id: self.executor.next_execution_id(),
+        }
+    }
+
+    pub(crate) fn stream_within(&self, time: Duration) -> JoinHandle<Result<ItemStream, Error>> {
+        let (executor, route, call) = (self.executor.clone(), self.route(), self.call_of(value(1), time));
+        tokio::spawn(async move { executor.stream(&route, call).await })
+    }
+
+    pub(crate) fn stream(&self) -> JoinHandle<Result<ItemStream, Error>> {
+        self.stream_within(Duration::from_secs(60))
+    }
+
+    pub(crate) fn batch(&self, inputs: Vec<Result<Bytes, Error>>) -> JoinHandle<Result<BatchReply, Error>> {
+        let input = |input: Result<Bytes, Error>| Ok(BatchInput { input: input?, idempotency_key: String::new() });
+        let batch = Batch {
+            inputs: inputs.into_iter().map(input).collect(),
+            deadline: Instant::now() + Duration::from_secs(60),
+            node_id: String::new(),
+            trace: TraceContext::default(),
+            execution_id: self.executor.next_execution_id(),
+        };
+        let (executor, route) = (self.executor.clone(), self.route());
+        tokio::spawn(async move { executor.call_batch(&route, batch).await })
     }
 
     pub(crate) fn call_route(
@@ -138,15 +180,7 @@ impl World {
         input: Bytes,
         time: Duration,
     ) -> JoinHandle<Result<Reply, Error>> {
-        let executor = self.executor.clone();
-        let call = Call {
-            input,
-            deadline: Instant::now() + time,
-            idempotency_key: String::new(),
-            node_id: String::new(),
-            trace: TraceContext::default(),
-            execution_id: executor.next_execution_id(),
-        };
+        let (executor, call) = (self.executor.clone(), self.call_of(input, time));
         tokio::spawn(async move { executor.call(&route, call).await })
     }
 
@@ -162,6 +196,11 @@ impl World {
             other => panic!("expected a loss, got {other:?}"),
         }
     }
+}
+
+/// `text.Echo` as its provider declares it.
+pub(crate) fn echo(capabilities: pb::ModuleCapabilities) -> pb::ModuleSpec {
+    pb::ModuleSpec { capabilities: Some(capabilities), ..testkit::module("Echo", INPUT, OUTPUT) }
 }
 
 /// A value of the type that `text.Echo` takes and gives.
@@ -213,6 +252,27 @@ impl Peer {
         match self.next().await {
             Some((call, Frame::Execute(execute))) => (call, execute),
             other => panic!("expected a call, got {other:?}"),
+        }
+    }
+
+    pub(crate) async fn stream_start(&mut self) -> (u64, pb::ExecuteRequest, u32) {
+        match self.next().await {
+            Some((call, Frame::ExecuteStream(start))) => (call, start.request.unwrap(), start.credit),
+            other => panic!("expected a stream, got {other:?}"),
+        }
+    }
+
+    pub(crate) async fn batch_start(&mut self) -> (u64, Vec<pb::ExecuteRequest>) {
+        match self.next().await {
+            Some((call, Frame::ExecuteBatch(batch))) => (call, batch.requests),
+            other => panic!("expected a batch, got {other:?}"),
+        }
+    }
+
+    pub(crate) async fn credit(&mut self) -> (u64, u32) {
+        match self.next().await {
+            Some((call, Frame::Credit(credit))) => (call, credit.items),
+            other => panic!("expected credit, got {other:?}"),
         }
     }
 
