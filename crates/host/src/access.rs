@@ -61,7 +61,6 @@ impl Principal {
     }
 
     /// Whether the host's counters may be read.
-    #[allow(dead_code, reason = "asked by the HTTP surface")]
     pub(crate) fn may_read_metrics(&self) -> Result<(), Error> {
         self.demand(|scope| *scope == Scope::Metrics, || Scope::Metrics.to_string())
     }

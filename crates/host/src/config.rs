@@ -16,6 +16,7 @@ mod providers;
 mod read;
 mod secret_file;
 mod sources;
+mod telemetry;
 mod tls;
 
 use std::io;
@@ -30,6 +31,7 @@ pub use fault::{ConfigError, Fault, FaultCode};
 pub use providers::{NamespaceGrant, ProviderGrant};
 pub use secret_file::{SecretFileError, is_exposed, read_secret};
 pub use sources::Sources;
+pub use telemetry::{Ratio, Telemetry};
 pub use tls::{Tls, Unary};
 
 /// Everything that a host needs to know. A value of this type from [`Config::load`] obeys all rules that the fields state.
@@ -51,8 +53,12 @@ pub struct Config {
     pub limits: Limits,
     /// How long things may take.
     pub timeouts: Timeouts,
+    /// Threads that the host runs on; see [`runtime`](crate::runtime()). `runtime.threads`, default 0: as many as pay on this machine.
+    pub threads: usize,
     /// What the host writes to its log.
     pub log: Log,
+    /// Where spans of calls are sent.
+    pub telemetry: Telemetry,
     /// Where the host connects to by itself.
     pub unary: Unary,
     /// Who may provide modules. Empty: anybody who can reach the host.

@@ -12,12 +12,14 @@ mod admission;
 mod coded;
 pub mod config;
 mod credentials;
+mod http;
 mod link;
 mod listen;
 mod refusal;
 mod runtime;
 mod serve;
 mod surface;
+mod telemetry;
 mod tls;
 mod watch;
 

@@ -150,6 +150,7 @@ const REFUSALS: usize = 64;
 /// What connections pass on their way in. Clones share their places.
 #[derive(Clone)]
 pub(crate) struct Door {
+    connections: usize,
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     patience: Duration,
@@ -160,11 +161,17 @@ impl Door {
     /// Lets so many connections in, over all listeners; each has `patience` to open. With `tls`, those by TCP speak it.
     pub(crate) fn new(connections: usize, patience: Duration, tls: Option<TlsAcceptor>) -> Self {
         Self {
+            connections,
             places: Arc::new(Semaphore::new(connections)),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             patience,
             tls,
         }
+    }
+
+    /// How many connections have a place; a moment's view.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.connections.saturating_sub(self.places.available_permits())
     }
 
     /// Waits for a place; rather among the connections than among those that are refused.

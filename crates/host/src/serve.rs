@@ -28,10 +28,13 @@ use crate::admission::Admission;
 use crate::coded::CodedLayer;
 use crate::config::Config;
 use crate::credentials::dialer;
+use crate::http::Http;
+use crate::http::front::Front;
 use crate::link::LinkListener;
 use crate::listen::{Door, Listener};
 use crate::surface::client::ClientSurface;
 use crate::surface::provider::ProviderSurface;
+use crate::telemetry::Telemetry;
 use crate::tls::{self, TlsFault};
 
 /// Where the host listens.
@@ -105,6 +108,9 @@ pub enum ServeError {
     /// A part of the host ended before the shutdown: a fault of the host, of which its log says more.
     #[error("a part of the host ended by itself")]
     Ended,
+    /// The endpoint for spans cannot be used.
+    #[error("spans cannot be sent to `telemetry.otlp_endpoint`")]
+    Telemetry(#[source] opentelemetry_otlp::ExporterBuildError),
     /// The descriptors of the services do not parse: a fault of the build.
     #[error("the service descriptors cannot be served")]
     Reflection(#[source] tonic_reflection::server::Error),
@@ -125,6 +131,7 @@ pub async fn serve(
     let door = door(&config)?;
     let dialer = dialer(&config).map_err(|source| ServeError::Dialer { source })?;
     warn_of_exposed_files(&config);
+    let telemetry = Telemetry::start(&config.telemetry).map_err(ServeError::Telemetry)?;
     let (listeners, mut addresses) = listen(&config).await?;
     let link = config.link.address().map(|path| bind_link(path)).transpose()?;
     addresses.link = config.link.address().cloned();
@@ -153,7 +160,18 @@ pub async fn serve(
         health.set_service_status(service, tonic_health::ServingStatus::Serving).await;
     }
     let access = AccessLayer::new(Access::new(&config.clients, registry.clone()));
-    let routes = routes(&config, &addresses, dialer, admission, watching.clone(), health_service)?;
+    let client = Arc::new(ClientSurface {
+        registry: registry.clone(),
+        executor: executor.clone(),
+        default_timeout: config.timeouts.call,
+        max_timeout: config.timeouts.max_call,
+        message_bytes: config.limits.message_bytes,
+        telemetry: telemetry.clone(),
+        stop: watching.clone(),
+    });
+    let grpc = routes(&config, &addresses, dialer, admission, Arc::clone(&client), health_service)?;
+    let secured = !config.clients.is_empty();
+    let front = Front { grpc, http: Arc::new(Http::new(client, door.clone(), secured, accepting.clone())) };
     let mut servers = JoinSet::new();
     for listener in listeners {
         let server = Server::builder()
@@ -162,9 +180,10 @@ pub async fn serve(
             .http2_keepalive_interval(Some(config.timeouts.ping))
             .http2_keepalive_timeout(Some(config.timeouts.ping))
             .tcp_nodelay(true)
-            .add_routes(routes.clone());
+            .accept_http1(true);
         let incoming = listener.incoming(door.clone());
-        servers.spawn(server.serve_with_incoming_shutdown(incoming, accepting.clone().cancelled_owned()));
+        let ends = accepting.clone().cancelled_owned();
+        servers.spawn(server.serve_with_incoming_shutdown(front.clone(), incoming, ends));
     }
     tracing::info!("serving on {addresses}");
     // Who started the host may not care where it listens.
@@ -192,6 +211,7 @@ pub async fn serve(
     finish(&mut servers, config.timeouts.drain + margin, "gRPC connections").await;
     registering.cancel();
     finish(&mut tasks, margin, "services").await;
+    telemetry.stop(margin).await;
     tracing::info!("stopped");
     failed.map_or(Ok(()), Err)
 }
@@ -261,7 +281,7 @@ fn routes(
     addresses: &Addresses,
     dialer: Dialer,
     admission: Admission,
-    watching: CancellationToken,
+    client: Arc<ClientSurface>,
     health: impl tonic::codegen::Service<
         http::Request<tonic::body::Body>,
         Response = http::Response<tonic::body::Body>,
@@ -274,14 +294,6 @@ fn routes(
     + 'static,
 ) -> Result<Routes, ServeError> {
     let bytes = config.limits.message_bytes;
-    let client = ClientSurface {
-        registry: admission.registry.clone(),
-        executor: admission.executor.clone(),
-        default_timeout: config.timeouts.call,
-        max_timeout: config.timeouts.max_call,
-        message_bytes: bytes,
-        stop: watching,
-    };
     let link = addresses
         .link
         .as_ref()
@@ -294,7 +306,7 @@ fn routes(
         .map_err(ServeError::Reflection)?;
     let mut routes = Routes::builder();
     routes
-        .add_service(HostServer::new(client).max_decoding_message_size(bytes).max_encoding_message_size(bytes))
+        .add_service(HostServer::from_arc(client).max_decoding_message_size(bytes).max_encoding_message_size(bytes))
         .add_service(
             ModuleRegistryServer::new(provider).max_decoding_message_size(bytes).max_encoding_message_size(bytes),
         )

@@ -133,6 +133,14 @@ codes! {
     /// A method that is not served here.
     METHOD_UNKNOWN = "protocol.method.unknown", Unsupported, final, "check the service and method names; `grpcurl list` works against the host";
 
+    // HTTP.
+    /// Nothing is served at this path.
+    HTTP_PATH_UNKNOWN = "http.path.unknown", NotFound, final, "`/openapi.json` lists the paths";
+    /// The path takes other methods; `details.allow` and the header `allow` name them.
+    HTTP_METHOD_UNSUPPORTED = "http.method.unsupported", Unsupported, final, "use a method that the error names";
+    /// The body is no `application/json`.
+    HTTP_CONTENT_TYPE = "http.content_type.unsupported", Unsupported, final, "send JSON with the header `content-type: application/json`";
+
     // The host.
     /// The host shuts down.
     HOST_STOPPING = "host.stopping", Unavailable, retry, "the host is shutting down; try again when it is back";

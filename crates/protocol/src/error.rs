@@ -261,6 +261,18 @@ impl Error {
         &self.0.message
     }
 
+    /// The HTTP status: that of the category, but for what HTTP itself has a status for.
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        let code = self.code();
+        match code {
+            _ if code == codes::HTTP_METHOD_UNSUPPORTED.name => 405,
+            _ if code == codes::HTTP_CONTENT_TYPE.name => 415,
+            _ if code == codes::MESSAGE_TOO_LARGE.name || code == codes::INPUT_TOO_LARGE.name => 413,
+            _ => self.category().http_status(),
+        }
+    }
+
     /// Which part failed.
     #[must_use]
     pub fn origin(&self) -> Origin {

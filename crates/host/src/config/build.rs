@@ -10,7 +10,7 @@ use crate::config::layers::{self, Layers};
 use crate::config::read::{Reader, Refusal};
 use crate::config::sources::Sources;
 use crate::config::{Config, Limits, Link, Loaded, Log, LogFormat, Timeouts};
-use crate::config::{clients, providers, tls};
+use crate::config::{clients, providers, telemetry, tls};
 
 /// Where the host listens when nobody says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7420));
@@ -63,6 +63,7 @@ fn build(sources: &Sources, layers: Layers) -> (Loaded, Vec<Fault>) {
             queued_per_provider: r.count("limits.queued_per_provider", 1024, 0..=MILLION),
         },
         timeouts: timeouts(r),
+        threads: r.count("runtime.threads", 0, 0..=1024),
         log: Log {
             format: r.choice(
                 "log.format",
@@ -76,6 +77,7 @@ fn build(sources: &Sources, layers: Layers) -> (Loaded, Vec<Fault>) {
                 })
             }),
         },
+        telemetry: telemetry::read(r),
         unary: tls::read_unary(r),
         providers: providers::read(r),
         clients: clients::read(r),

@@ -25,6 +25,10 @@ const FOREIGN_VARIABLES: &[&str] = &[
     "MODRACK_TOKEN_FILE",
 ];
 
+/// Variables that the OpenTelemetry specification names, with their keys. `MODRACK_*` win over them.
+const STANDARD_VARIABLES: [(&str, &str); 2] =
+    [("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"), ("OTEL_SERVICE_NAME", "telemetry.service_name")];
+
 /// A value as its source wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Raw {
@@ -34,6 +38,8 @@ pub(super) enum Raw {
     String(String),
     /// A TOML integer; as text where it is outside i64.
     Integer(Result<i64, String>),
+    /// A TOML float, as it is written.
+    Float(String),
     /// A TOML boolean.
     Boolean(bool),
     /// A TOML array of anything but tables.
@@ -48,6 +54,7 @@ impl Raw {
         match self {
             Self::Text(_) | Self::String(_) => "a string",
             Self::Integer(_) => "an integer",
+            Self::Float(_) => "a float",
             Self::Boolean(_) => "a boolean",
             Self::List(_) => "an array",
             Self::Other(kind) => kind,
@@ -77,6 +84,12 @@ pub(super) fn read(sources: &Sources) -> Result<Layers, Vec<Fault>> {
     let mut faults = Vec::new();
     if let Err(fault) = file_layer(sources, &mut layers) {
         faults.push(fault);
+    }
+    for (name, key) in STANDARD_VARIABLES {
+        if let Some(text) = sources.var(name).and_then(|value| value.to_str()) {
+            let setting = Setting { raw: Raw::Text(text.into()), origin: Origin::Env(name.into()) };
+            layers.settings.insert(key.into(), setting);
+        }
     }
     for (name, value) in &sources.env {
         let Some(rest) = name.strip_prefix("MODRACK_").filter(|_| !FOREIGN_VARIABLES.contains(&name.as_str())) else {
@@ -176,7 +189,7 @@ fn raw(value: &Spanned<DeValue<'_>>) -> Raw {
         }
         DeValue::Boolean(value) => Raw::Boolean(*value),
         DeValue::Array(items) => Raw::List(items.iter().map(raw).collect()),
-        DeValue::Float(_) => Raw::Other("a float"),
+        DeValue::Float(number) => Raw::Float(number.as_str().to_owned()),
         DeValue::Datetime(_) => Raw::Other("a date"),
         DeValue::Table(_) => Raw::Other("a table"),
     }

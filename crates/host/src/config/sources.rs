@@ -13,7 +13,7 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// Where `modrack.toml` is looked for and what relative paths of environment and flags refer to.
     pub working_dir: PathBuf,
-    /// The environment. Only `MODRACK_*`, `HOME` and `XDG_DATA_HOME` are looked at.
+    /// The environment. Only `MODRACK_*`, `HOME`, `XDG_DATA_HOME` and two of `OTEL_*` are looked at.
     pub env: Vec<(String, OsString)>,
     /// Values that flags gave: the flag, its key, the value as text.
     pub flags: Vec<(&'static str, &'static str, String)>,

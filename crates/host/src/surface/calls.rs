@@ -22,7 +22,8 @@ use crate::surface::timeout;
 pub(crate) struct Asked {
     arrived: Instant,
     deadline: Instant,
-    trace: TraceContext,
+    /// Of the caller, and then of the host.
+    pub(crate) trace: TraceContext,
 }
 
 /// How long callers wait.

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _};
+use futures::Stream;
 use prost::Message;
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::host_server::Host;
@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status};
 use crate::access::Principal;
 use crate::surface::calls::{self, Asked, Waits};
 use crate::surface::view;
+use crate::telemetry::{Telemetry, Traced};
 use crate::watch;
 
 /// Modules in one page of a listing, at the most.
@@ -34,6 +35,7 @@ pub(crate) struct ClientSurface {
     pub(crate) max_timeout: Duration,
     /// Largest message, in bytes. An answer above it is refused here, because the library would end it without a code.
     pub(crate) message_bytes: usize,
+    pub(crate) telemetry: Telemetry,
     pub(crate) stop: CancellationToken,
 }
 
@@ -73,12 +75,9 @@ impl Host for ClientSurface {
 
     async fn call(&self, request: Request<pb::CallRequest>) -> Result<Response<pb::CallResponse>, Status> {
         let (metadata, extensions, request) = request.into_parts();
-        let asked = Asked::of(&metadata, &extensions, self.waits());
-        let principal = Principal::of(&extensions);
-        let route = self.route(&request.module, |module| principal.may_call(module))?;
-        calls::same_types(&route, &request.schema_fingerprint)?;
-        let answer = calls::call(&self.executor, &route, asked, request).await?;
-        Ok(self.fitting(answer)?)
+        let mut asked = Asked::of(&metadata, &extensions, self.waits());
+        let span = self.telemetry.begin(&request.module, &mut asked.trace);
+        span.end(self.answer(&Principal::of(&extensions), asked, request).await, |answer| answer.info.as_ref())
     }
 
     async fn call_stream(
@@ -86,14 +85,14 @@ impl Host for ClientSurface {
         request: Request<pb::CallStreamRequest>,
     ) -> Result<Response<Self::CallStreamStream>, Status> {
         let (metadata, extensions, request) = request.into_parts();
-        let asked = Asked::of(&metadata, &extensions, self.waits());
+        let mut asked = Asked::of(&metadata, &extensions, self.waits());
         let missing = || Error::of(codes::FIELD_MISSING, "the stream has no call").detail("field", "call");
         let call = request.call.ok_or_else(missing)?;
-        let principal = Principal::of(&extensions);
-        let route = self.route(&call.module, |module| principal.may_call(module))?;
-        calls::same_types(&route, &call.schema_fingerprint)?;
-        let messages = calls::call_stream(&self.executor, route, asked, call, self.message_bytes).await?;
-        Ok(Response::new(Box::pin(messages.map(|message| message.map_err(Status::from)))))
+        let span = self.telemetry.begin(&call.module, &mut asked.trace);
+        match self.open(&Principal::of(&extensions), asked, call).await {
+            Ok(messages) => Ok(span.told(()).map(|()| -> CallStream { Box::pin(Traced::new(messages, span)) })),
+            Err(error) => span.end(Err(error), |_| None),
+        }
     }
 
     async fn call_batch(
@@ -101,12 +100,9 @@ impl Host for ClientSurface {
         request: Request<pb::CallBatchRequest>,
     ) -> Result<Response<pb::CallBatchResponse>, Status> {
         let (metadata, extensions, request) = request.into_parts();
-        let asked = Asked::of(&metadata, &extensions, self.waits());
-        let principal = Principal::of(&extensions);
-        let route = self.route(&request.module, |module| principal.may_call(module))?;
-        calls::same_types(&route, &request.schema_fingerprint)?;
-        let answer = calls::call_batch(&self.executor, &route, asked, request.inputs).await?;
-        Ok(self.fitting(answer)?)
+        let mut asked = Asked::of(&metadata, &extensions, self.waits());
+        let span = self.telemetry.begin(&request.module, &mut asked.trace);
+        span.end(self.answer_all(&Principal::of(&extensions), asked, request).await, |answer| answer.info.as_ref())
     }
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Result<Response<WatchStream>, Status> {
@@ -117,6 +113,41 @@ impl Host for ClientSurface {
 }
 
 impl ClientSurface {
+    async fn answer(
+        &self,
+        principal: &Principal,
+        asked: Asked,
+        request: pb::CallRequest,
+    ) -> Result<pb::CallResponse, Error> {
+        let route = self.route(&request.module, |module| principal.may_call(module))?;
+        calls::same_types(&route, &request.schema_fingerprint)?;
+        let answer = calls::call(&self.executor, &route, asked, request).await?;
+        calls::fitting(answer, self.message_bytes)
+    }
+
+    async fn answer_all(
+        &self,
+        principal: &Principal,
+        asked: Asked,
+        request: pb::CallBatchRequest,
+    ) -> Result<pb::CallBatchResponse, Error> {
+        let route = self.route(&request.module, |module| principal.may_call(module))?;
+        calls::same_types(&route, &request.schema_fingerprint)?;
+        let answer = calls::call_batch(&self.executor, &route, asked, request.inputs).await?;
+        calls::fitting(answer, self.message_bytes)
+    }
+
+    async fn open(
+        &self,
+        principal: &Principal,
+        asked: Asked,
+        call: pb::CallRequest,
+    ) -> Result<impl Stream<Item = Result<pb::CallStreamResponse, Error>> + Send + use<>, Error> {
+        let route = self.route(&call.module, |module| principal.may_call(module))?;
+        calls::same_types(&route, &call.schema_fingerprint)?;
+        calls::call_stream(&self.executor, route, asked, call, self.message_bytes).await
+    }
+
     fn waits(&self) -> Waits {
         Waits { default: self.default_timeout, max: self.max_timeout }
     }
@@ -126,7 +157,11 @@ impl ClientSurface {
     }
 
     /// The route of a module that the caller may use as `permitted` says. Who may not does not learn whether it exists.
-    fn route(&self, name: &str, permitted: impl FnOnce(&ModuleName) -> Result<(), Error>) -> Result<Arc<Route>, Error> {
+    pub(crate) fn route(
+        &self,
+        name: &str,
+        permitted: impl FnOnce(&ModuleName) -> Result<(), Error>,
+    ) -> Result<Arc<Route>, Error> {
         if let Some(route) = self.registry.routes().get(name) {
             permitted(&route.name)?;
             return Ok(Arc::clone(route));

@@ -1,0 +1,106 @@
+//! HTTP with JSON beside gRPC: the same operations, on the same listeners. Translates to what [`ClientSurface`] serves and
+//! decides nothing about calls itself; `docs/http.md` is its contract.
+
+mod answer;
+mod call;
+pub(crate) mod front;
+mod metrics;
+mod modules;
+mod openapi;
+mod process;
+mod request;
+mod resource;
+mod stream;
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use protocol::{Error, codes};
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+
+use crate::access::Principal;
+use crate::http::resource::Resource;
+use crate::listen::Door;
+use crate::surface::client::ClientSurface;
+
+pub(crate) use answer::failure;
+
+/// Everything that HTTP requests are answered from.
+pub(crate) struct Http {
+    client: Arc<ClientSurface>,
+    openapi: openapi::Cache,
+    connections: Door,
+    /// Cancelled when the host takes no new calls.
+    stopping: CancellationToken,
+}
+
+impl Http {
+    /// `secured` says whether callers have to show a token, which the OpenAPI document then tells.
+    pub(crate) fn new(
+        client: Arc<ClientSurface>,
+        connections: Door,
+        secured: bool,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self { client, openapi: openapi::Cache::new(secured), connections, stopping }
+    }
+
+    /// Answers one request. Never fails: what goes wrong is an answer with the envelope.
+    pub(crate) async fn answer(self: Arc<Self>, request: Request<Body>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let is_head = head.method == Method::HEAD;
+        let response = self.serve(head, body).await.unwrap_or_else(|error| answer::failure(&error));
+        if is_head { response.map(|_| Body::empty()) } else { response }
+    }
+
+    async fn serve(&self, head: Parts, body: Body) -> Result<Response<Body>, Error> {
+        let resource = Resource::of(&head.method, head.uri.path())?;
+        if !matches!(resource, Resource::Modules) {
+            request::no_query(&head)?;
+        }
+        match resource {
+            Resource::Health => Ok(answer::json(r#"{"status":"ok"}"#)),
+            Resource::Readiness if self.stopping.is_cancelled() => {
+                Err(Error::of(codes::HOST_STOPPING, "the host is shutting down"))
+            }
+            Resource::Readiness => Ok(answer::json(r#"{"status":"ready"}"#)),
+            Resource::Metrics => {
+                Principal::of(&head.extensions).may_read_metrics()?;
+                Ok(metrics::page(&self.client, &self.connections))
+            }
+            Resource::OpenApi => {
+                Principal::of(&head.extensions).may_list()?;
+                self.openapi(&head.headers).await
+            }
+            Resource::Modules => modules::list(&self.client, head).await,
+            Resource::Module(name) => modules::get(&self.client, head, name).await,
+            Resource::Call(name) => call::one(&self.client, head, body, name).await,
+            Resource::Batch(name) => call::batch(&self.client, head, body, name).await,
+            Resource::Stream(name) => stream::open(&self.client, head, body, name).await,
+        }
+    }
+
+    async fn openapi(&self, headers: &HeaderMap) -> Result<Response<Body>, Error> {
+        let document = self.openapi.get(&self.client.registry.routes()).await?;
+        let tag = HeaderValue::from_str(&document.tag).expect("a tag is hexadecimal digits in quotes");
+        let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| names(tags, &document.tag));
+        let mut response = if known {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = http::StatusCode::NOT_MODIFIED;
+            response
+        } else {
+            answer::json(document.text.clone())
+        };
+        response.headers_mut().insert(header::ETAG, tag);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        Ok(response)
+    }
+}
+
+/// Whether a list of entity tags (RFC 9110, 8.8.3) names one.
+fn names(tags: &HeaderValue, tag: &str) -> bool {
+    let tags = tags.to_str().unwrap_or_default();
+    tags.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
+}

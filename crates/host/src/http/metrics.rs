@@ -1,0 +1,202 @@
+//! `/metrics`: what the executor counted, and what the host is, as OpenMetrics text. Counts nothing itself; each scrape takes
+//! a snapshot.
+//!
+//! The labels are bounded: a series belongs to a registered module, and leaves with it.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use executor::{BUCKETS, Counted};
+use http::Response;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::registry::{Registry, Unit};
+use protocol::DataPlane;
+use tonic::body::Body;
+
+use crate::http::answer;
+use crate::http::process::Process;
+use crate::listen::Door;
+use crate::surface::client::ClientSurface;
+
+/// The media type of OpenMetrics 1.0, which Prometheus asks for.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The page. Costs time and memory in proportion to the modules that were called.
+pub(crate) fn page(client: &ClientSurface, door: &Door) -> Response<Body> {
+    let routes = client.registry.routes();
+    let sessions: HashSet<_> = routes.iter().flat_map(|route| route.endpoints.iter()).map(|one| one.session).collect();
+    let snapshot = Snapshot {
+        calls: client.executor.counted(),
+        modules: routes.len(),
+        sessions: sessions.len(),
+        connections: door.open_connections(),
+        process: Process::read(),
+    };
+    answer::of_type(OPEN_METRICS, snapshot.text())
+}
+
+#[derive(Debug)]
+struct Snapshot {
+    calls: Vec<Counted>,
+    modules: usize,
+    sessions: usize,
+    connections: usize,
+    process: Option<Process>,
+}
+
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+const NO_EXEMPLAR: Option<&Exemplar<[(String, String); 0], f64>> = None;
+
+fn labels(counted: &Counted) -> Labels<'_> {
+    vec![("module", counted.module.as_str()), ("plane", counted.plane.map_or("none", DataPlane::as_str))]
+}
+
+impl Snapshot {
+    fn text(self) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self));
+        let mut text = String::new();
+        text::encode(&mut text, &registry).expect("writing to a string does not fail");
+        text
+    }
+
+    fn each(
+        &self,
+        mut metric: MetricEncoder<'_>,
+        write: impl Fn(MetricEncoder<'_>, &Counted) -> fmt::Result,
+    ) -> fmt::Result {
+        self.calls.iter().try_for_each(|counted| write(metric.encode_family(&labels(counted))?, counted))
+    }
+
+    fn calls(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Calls that ended, by how: ok, or the category of the error";
+        let mut metric = encoder.encode_descriptor("modrack_calls", help, None, MetricType::Counter)?;
+        for counted in &self.calls {
+            let failed = counted.failed.iter().map(|(category, count)| (category.as_str(), *count));
+            for (result, count) in std::iter::once(("ok", counted.succeeded)).chain(failed) {
+                let mut labels = labels(counted);
+                labels.push(("result", result));
+                metric.encode_family(&labels)?.encode_counter(&count, NO_EXEMPLAR)?;
+            }
+        }
+        let help = "Time from a call's start in the executor to its end";
+        let unit = Some(&Unit::Seconds);
+        let metric = encoder.encode_descriptor("modrack_call_duration", help, unit, MetricType::Histogram)?;
+        self.each(metric, |mut metric, counted| {
+            let bounds = BUCKETS.iter().map(std::time::Duration::as_secs_f64).chain([f64::INFINITY]);
+            let buckets: Vec<_> = bounds.zip(counted.durations.iter().copied()).collect();
+            let count = counted.durations.iter().sum();
+            metric.encode_histogram::<[(String, String); 0]>(counted.total.as_secs_f64(), count, &buckets, None)
+        })?;
+        let help = "Calls that are with a provider or wait for one";
+        let metric = encoder.encode_descriptor("modrack_calls_in_flight", help, None, MetricType::Gauge)?;
+        self.each(metric, |mut metric, counted| metric.encode_gauge(&counted.in_flight))?;
+        let help = "Calls that wait for a place at their provider";
+        let metric = encoder.encode_descriptor("modrack_calls_queued", help, None, MetricType::Gauge)?;
+        self.each(metric, |mut metric, counted| metric.encode_gauge(&counted.queued))
+    }
+
+    fn host(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, help, value) in [
+            ("modrack_modules", "Registered modules", self.modules),
+            ("modrack_sessions", "Sessions that provide modules", self.sessions),
+            ("modrack_connections", "Open connections of clients and of attached providers", self.connections),
+        ] {
+            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(process) = &self.process else { return Ok(()) };
+        let help = "User and system time that the host took";
+        let unit = Some(&Unit::Seconds);
+        let mut metric = encoder.encode_descriptor("process_cpu", help, unit, MetricType::Counter)?;
+        metric.encode_counter(&process.cpu.as_secs_f64(), NO_EXEMPLAR)?;
+        let help = "Memory of the host that is in use";
+        let unit = Some(&Unit::Bytes);
+        let mut metric = encoder.encode_descriptor("process_resident_memory", help, unit, MetricType::Gauge)?;
+        metric.encode_gauge(&process.resident_bytes)
+    }
+}
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.calls(&mut encoder)?;
+        self.host(&mut encoder)?;
+        self.process(&mut encoder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use protocol::Category;
+
+    use super::*;
+
+    #[test]
+    fn the_page_shows_each_module_and_plane() {
+        let mut durations = vec![0; BUCKETS.len() + 1];
+        (durations[0], durations[BUCKETS.len()]) = (2, 1);
+        let counted = Counted {
+            module: "text.Upper".into(),
+            plane: Some(DataPlane::Link),
+            in_flight: 3,
+            queued: 1,
+            succeeded: 2,
+            failed: vec![(Category::NotFound, 1)],
+            total: Duration::from_micros(120_000_100),
+            durations,
+        };
+        let process = Process { cpu: Duration::from_millis(1500), resident_bytes: 4096 };
+        let snapshot =
+            Snapshot { calls: vec![counted], modules: 1, sessions: 1, connections: 2, process: Some(process) };
+        let text = snapshot.text();
+        let shown: Vec<_> = text
+            .lines()
+            .filter(|line| !line.contains("_bucket") || line.contains("0.00005") || line.contains("Inf"))
+            .collect();
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        # HELP modrack_calls Calls that ended, by how: ok, or the category of the error
+        # TYPE modrack_calls counter
+        modrack_calls_total{module="text.Upper",plane="link",result="ok"} 2
+        modrack_calls_total{module="text.Upper",plane="link",result="NOT_FOUND"} 1
+        # HELP modrack_call_duration_seconds Time from a call's start in the executor to its end
+        # TYPE modrack_call_duration_seconds histogram
+        # UNIT modrack_call_duration_seconds seconds
+        modrack_call_duration_seconds_sum{module="text.Upper",plane="link"} 120.0001
+        modrack_call_duration_seconds_count{module="text.Upper",plane="link"} 3
+        modrack_call_duration_seconds_bucket{le="0.00005",module="text.Upper",plane="link"} 2
+        modrack_call_duration_seconds_bucket{le="+Inf",module="text.Upper",plane="link"} 3
+        # HELP modrack_calls_in_flight Calls that are with a provider or wait for one
+        # TYPE modrack_calls_in_flight gauge
+        modrack_calls_in_flight{module="text.Upper",plane="link"} 3
+        # HELP modrack_calls_queued Calls that wait for a place at their provider
+        # TYPE modrack_calls_queued gauge
+        modrack_calls_queued{module="text.Upper",plane="link"} 1
+        # HELP modrack_modules Registered modules
+        # TYPE modrack_modules gauge
+        modrack_modules 1
+        # HELP modrack_sessions Sessions that provide modules
+        # TYPE modrack_sessions gauge
+        modrack_sessions 1
+        # HELP modrack_connections Open connections of clients and of attached providers
+        # TYPE modrack_connections gauge
+        modrack_connections 2
+        # HELP process_cpu_seconds User and system time that the host took
+        # TYPE process_cpu_seconds counter
+        # UNIT process_cpu_seconds seconds
+        process_cpu_seconds_total 1.5
+        # HELP process_resident_memory_bytes Memory of the host that is in use
+        # TYPE process_resident_memory_bytes gauge
+        # UNIT process_resident_memory_bytes bytes
+        process_resident_memory_bytes 4096
+        # EOF
+        "#);
+    }
+}
