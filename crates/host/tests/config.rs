@@ -54,11 +54,15 @@ fn without_any_source_the_defaults_hold() {
     listen = "127.0.0.1:7420" (default)
     insecure_listen = false (default)
     socket = "/home/ada/.local/share/modrack/host.sock" (default)
+    tls.cert_file = "" (default)
+    tls.key_file = "" (default)
+    tls.client_ca_file = "" (default)
     link.enabled = true (default)
     link.socket = "/home/ada/.local/share/modrack/link.sock" (default)
     limits.message_bytes = 4194304 (default)
     limits.modules_per_provider = 10000 (default)
     limits.sessions = 1000 (default)
+    limits.sessions_per_subject = 256 (default)
     limits.connections = 4096 (default)
     limits.in_flight_per_provider = 1024 (default)
     limits.queued_per_provider = 1024 (default)
@@ -72,6 +76,11 @@ fn without_any_source_the_defaults_hold() {
     timeouts.ping_ms = 10000 (default)
     log.format = "auto" (default)
     log.filter = "info" (default)
+    telemetry.otlp_endpoint = "" (default)
+    telemetry.sample_ratio = 1.0 (default)
+    telemetry.service_name = "modrack" (default)
+    unary.allow = ["127.0.0.0/8","::1/128"] (default)
+    unary.ca_file = "" (default)
     "#);
     assert_eq!(loaded.file, None);
 }
