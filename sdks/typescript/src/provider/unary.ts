@@ -170,7 +170,8 @@ export class UnaryServer implements Connection {
     // HTTP/2 has its own credit: the next item may come when the stream has room for it.
     const item = (_: unknown, module: Module, value: unknown): void => {
       const itemData = module.output.encode(value);
-      if (call.write(create(ExecuteStreamResponseSchema, { itemData }))) setImmediate(() => running?.grant(1));
+      // Not at once: the first item may come before the stream is known here.
+      if (call.write(create(ExecuteStreamResponseSchema, { itemData }))) queueMicrotask(() => running?.grant(1));
       else call.once("drain", () => running?.grant(1));
     };
     const fail = (_: unknown, error: ModrackError): void => {

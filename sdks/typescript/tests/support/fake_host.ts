@@ -63,6 +63,8 @@ export interface Behaviour {
   callRefusals: ModrackError[];
   /** Goes out with the next heartbeat's answer. */
   commands: Command[];
+  /** Whether registrations get a new token, whatever they show. */
+  forgetsTokens: boolean;
   /** Whether heartbeats and registrations know the sessions that were. */
   forgets: boolean;
   heartbeatIntervalMs: number;
@@ -160,6 +162,7 @@ export class FakeHost {
     callRefusals: [],
     commands: [],
     forgets: false,
+    forgetsTokens: false,
     heartbeatIntervalMs: 50,
     maxMessageBytes: 4 << 20,
   };
@@ -182,17 +185,19 @@ export class FakeHost {
   #link: NetServer = createServer((socket) => this.#linked(socket));
   #sockets = new Set<Socket>();
   #port = 0;
+  #scheme = "http";
   #session = 0;
   #waiting: (() => void)[] = [];
 
-  static async start(port = 0): Promise<FakeHost> {
+  static async start(port = 0, credentials = grpc.ServerCredentials.createInsecure()): Promise<FakeHost> {
     const host = new FakeHost();
+    host.#scheme = credentials._isSecure() ? "https" : "http";
     host.#link.listen(host.linkPath);
     await once(host.#link, "listening");
     host.#server.addService(ModuleRegistryDefinition, host.#registry());
     host.#server.addService(HostDefinition, host.#host());
     host.#port = await new Promise<number>((resolve, reject) => {
-      host.#server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) =>
+      host.#server.bindAsync(`127.0.0.1:${port}`, credentials, (error, bound) =>
         error === null ? resolve(bound) : reject(error),
       );
     });
@@ -200,7 +205,7 @@ export class FakeHost {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `${this.#scheme}://127.0.0.1:${this.#port}`;
   }
 
   get port(): number {
@@ -285,7 +290,7 @@ export class FakeHost {
   }
 
   #welcome(request: RegisterRequest) {
-    const continues = request.sessionToken !== "";
+    const continues = request.sessionToken !== "" && !this.behaviour.forgetsTokens;
     if (!continues) this.#session += 1;
     const number = continues ? request.sessionToken.replace("token-", "") : String(this.#session);
     const link = this.behaviour.link && request.planes.includes(DataPlane.LINK);
