@@ -49,6 +49,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ModulesCommand,
     },
+    /// Write typed bindings of modules, so that an editor knows what each takes and gives
+    ///
+    /// The modules are those of a host, or of a lock that `modrack modules lock` wrote. Files that an earlier run made and that
+    /// are not needed any more are removed; no other file in the directory is touched.
+    ///
+    /// For example: modrack codegen --language python --module 'text.*' --out src/bindings
+    #[command(arg_required_else_help = true)]
+    Codegen(CodegenArgs),
     /// See and check the configuration
     Config {
         #[command(subcommand)]
@@ -69,7 +77,7 @@ pub(crate) enum Command {
 }
 
 /// How a client command reaches its host. An empty variable counts as none.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, Clone, Args)]
 pub(crate) struct ConnectFlags {
     /// Where the host is: `http://127.0.0.1:7420`, `https://example.org:7420` or `unix:/run/host.sock` [env: MODRACK_HOST] [default: as configured]
     #[arg(long, global = true, value_name = "URL")]
@@ -88,7 +96,7 @@ pub(crate) struct ConnectFlags {
     pub(crate) key_file: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ServeFlags {
     /// TCP address of the gRPC surfaces; port 0 lets the system choose; '' for none
     #[arg(long, value_name = "ADDR")]
@@ -130,6 +138,11 @@ pub(crate) enum ModulesCommand {
     ///
     /// A string is printed as it is, every other output as JSON; with --json, every output is JSON on one line.
     Call(CallArgs),
+    /// Write the types of modules to a file, for bindings and pipelines that are checked without a host
+    ///
+    /// The file is the same whenever the modules are. With --check nothing is written: what differs is printed, with whether
+    /// callers that know the old types are still served, and the exit code is 1 when anything does.
+    Lock(LockArgs),
     /// Print what changes, beginning with what is there; ends with Ctrl-C
     Watch {
         /// Only names that match; `*` stands for any run of characters, e.g. 'text.*'
@@ -154,6 +167,59 @@ pub(crate) struct CallArgs {
     /// How long the call may take, e.g. `500ms`, `2s`, `5m`
     #[arg(long, short, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LockArgs {
+    /// Only modules that match; `*` stands for any run of characters, e.g. 'text.*'; may be repeated. With --check, those of the file by default
+    #[arg(long = "module", value_name = "PATTERN")]
+    pub(crate) modules: Vec<String>,
+    /// The file
+    #[arg(long, value_name = "FILE", default_value = "modules.lock.json")]
+    pub(crate) out: PathBuf,
+    /// Write nothing; compare the file with the host
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CodegenArgs {
+    /// The language of the bindings
+    #[arg(long, short, value_enum)]
+    pub(crate) language: BindingsLanguage,
+    /// The directory that they are written to
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Only modules that match; `*` stands for any run of characters, e.g. 'text.*'; may be repeated
+    #[arg(long = "module", short, value_name = "PATTERN")]
+    pub(crate) modules: Vec<String>,
+    /// Take the modules from a lock instead of a host [default: modules.lock.json]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "modules.lock.json", conflicts_with = "host")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Write nothing; print what would change as a diff, and exit with 1 when anything would
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) connect: ConnectFlags,
+}
+
+/// A language that bindings are made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BindingsLanguage {
+    Python,
+    Typescript,
+    Rust,
+}
+
+impl BindingsLanguage {
+    /// As it is written on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Typescript => "typescript",
+            Self::Rust => "rust",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -28,6 +28,13 @@ codes! {
     INPUT_MISSING = "cli.input.missing", Usage, "give the input with --arg NAME=VALUE, --input FILE or --json-input JSON";
     ARGUMENT_UNKNOWN = "cli.argument.unknown", Usage, "`modrack modules show NAME` prints the input type";
     ARGUMENT_INVALID = "cli.argument.invalid", Usage, "`modrack modules show NAME` prints the input type";
+    MODULE_UNMATCHED = "cli.module.unmatched", NotFound, "`modrack modules list` shows what is registered";
+    LOCK_UNREADABLE = "cli.lock.unreadable", Usage, "`modrack modules lock` writes a lock of what the host has";
+    LOCK_INVALID = "cli.lock.invalid", Usage, "write it anew with `modrack modules lock`; it is not made to be edited";
+    LOCK_STALE = "cli.lock.stale", Failed, "`modrack modules lock` writes it anew; then generate the bindings anew";
+    BINDINGS_STALE = "cli.bindings.stale", Failed, "run the same command without --check";
+    BINDINGS_FOREIGN = "cli.bindings.foreign", Usage, "choose another directory with --out, or move the file away; only generated files are replaced";
+    FILE_REFUSED = "cli.file.refused", Failed, "check the path, who may write there, and the room on the disk";
     CODE_UNKNOWN = "cli.code.unknown", NotFound, "`modrack errors` lists the codes of the host, the codec, the configuration and this command; an SDK and a module have their own";
     SERVE_FAILED = "cli.serve.failed", Failed, "`modrack config show` prints where it listens";
     OUTPUT_FAILED = "cli.output.failed", Failed, "check the terminal, pipe or disk that the output goes to";

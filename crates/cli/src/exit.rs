@@ -18,7 +18,7 @@ pub(crate) enum Exit {
 
 const TABLE: &[(&str, &str)] = &[
     ("0", "done"),
-    ("1", "the module or the host failed"),
+    ("1", "the module or the host failed, or `--check` found a difference"),
     ("2", "the command line, the input or the configuration is wrong"),
     ("3", "there is no such module or code"),
     ("4", "the host or the provider cannot be reached, or is too busy; may pass"),

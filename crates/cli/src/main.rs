@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod bindings;
 mod client;
 mod codes;
 mod config;
@@ -67,10 +68,12 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failures> {
                     ModulesCommand::List { pattern } => modules::list::run(&target, &pattern, output).await,
                     ModulesCommand::Show { name } => modules::show::run(&target, &name, output).await,
                     ModulesCommand::Call(call) => modules::call::run(&target, call, verbose, output).await,
+                    ModulesCommand::Lock(args) => modules::lock::run(&target, args, output).await,
                     ModulesCommand::Watch { pattern } => modules::watch::run(&target, &pattern, output).await,
                 }
             })?
         }
+        Command::Codegen(args) => client::block_on(bindings::run(args, config, output))?,
         Command::Config { command: ConfigCommand::Show } => config::show(config, output),
         Command::Config { command: ConfigCommand::Check { file } } => config::check(file.or(config), output),
         Command::Errors { code } => errors::run(code.as_deref(), output),

@@ -3,6 +3,7 @@
 pub(crate) mod call;
 mod input;
 pub(crate) mod list;
+pub(crate) mod lock;
 pub(crate) mod show;
 mod view;
 pub(crate) mod watch;

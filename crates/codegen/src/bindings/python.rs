@@ -23,8 +23,8 @@ const TEMPLATES: &[(&str, &str)] = &[
 /// What annotations in a class refer to; an attribute or method of the same name would stand in their way.
 const ANNOTATIONS: [&str; 14] = [
     "Any",
-    "AsyncIterator",
-    "Iterator",
+    "AsyncGenerator",
+    "Generator",
     "Variant",
     "bool",
     "bytes",
@@ -186,7 +186,7 @@ fn file(namespace: &Namespace<'_>) -> File {
         .iter()
         .map(|method| Method {
             define: "def",
-            returns: method.returns.replacen("AsyncIterator[", "Iterator[", 1),
+            returns: if is_async(method) { method.returns.clone() } else { blocking_stream(&method.returns) },
             call: if is_async(method) { "return self._client.call_typed" } else { method.call },
             ..method.clone()
         })
@@ -270,13 +270,19 @@ fn method(module: &Module<'_>, named: &Named<'_>, name: String, constant: &str, 
         define: if stream { "def" } else { "async def" },
         name,
         parameters,
-        returns: if stream { format!("AsyncIterator[{output}]") } else { output },
+        returns: if stream { format!("AsyncGenerator[{output}, None]") } else { output },
         doc: docstring(&text::of_module(module), "        "),
         call: if stream { "return self._client.stream_typed" } else { "return await self._client.call_typed" },
         constant: constant.to_owned(),
         fields,
         value,
     }
+}
+
+/// What a blocking client gives where the other gives an `AsyncGenerator[T, None]`.
+fn blocking_stream(returns: &str) -> String {
+    let generator = returns.strip_prefix("Async").unwrap_or(returns);
+    format!("{}, None]", generator.strip_suffix(']').unwrap_or(generator))
 }
 
 /// A name that Python takes: no keyword, and none that a class mangles or gives a meaning of its own.
@@ -367,7 +373,7 @@ impl Imports {
 
     fn lines(&self) -> Vec<String> {
         let standard = [
-            (self.streams, "from collections.abc import AsyncIterator, Iterator"),
+            (self.streams, "from collections.abc import AsyncGenerator, Generator"),
             (self.records, "from dataclasses import dataclass"),
             (self.any, "from typing import Any"),
         ];

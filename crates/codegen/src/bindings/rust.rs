@@ -145,7 +145,7 @@ fn file(namespace: &Namespace<'_>) -> File {
             parameters: parameter.into_iter().collect(),
             argument,
             constant,
-            returns: if stream { format!("::modrack::TypedStream<{output}>") } else { output },
+            returns: if stream { format!("::modrack::CallStream<{output}>") } else { output },
             call: if stream { "stream_typed" } else { "call_typed" },
         });
     }

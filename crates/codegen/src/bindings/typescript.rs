@@ -21,7 +21,7 @@ const TEMPLATES: &[(&str, &str)] = &[
 ];
 
 /// What a file of bindings imports or takes from the language.
-const TAKEN: [&str; 11] = [
+const TAKEN: [&str; 12] = [
     "Accepted",
     "AsyncGenerator",
     "CallOptions",
@@ -31,6 +31,7 @@ const TAKEN: [&str; 11] = [
     "Object",
     "Promise",
     "TypedModule",
+    "TypedStream",
     "modules",
     "t",
 ];
@@ -84,6 +85,8 @@ struct Method {
     argument: &'static str,
     returns: String,
     call: &'static str,
+    /// `TypedModule`, or `TypedStream`.
+    class: &'static str,
 }
 
 pub(super) fn generate(namespaces: &[Namespace<'_>]) -> Result<Files, Error> {
@@ -122,7 +125,7 @@ fn file(namespace: &Namespace<'_>) -> File {
     let mut members = Unique::without(MEMBERS);
     let mut types = Vec::new();
     let mut methods = Vec::new();
-    let mut imports: HashSet<&'static str> = ["CallOptions", "Client", "TypedModule", "t"].into();
+    let mut imports: HashSet<&'static str> = ["CallOptions", "Client", "t"].into();
     for module in &namespace.modules {
         let signature = &module.locked.signature;
         let mut named = Named::new();
@@ -153,9 +156,10 @@ fn file(namespace: &Namespace<'_>) -> File {
                 imports.insert(view);
             }
         }
+        imports.insert(method.class);
         methods.push(method);
     }
-    let order = ["type Accepted", "type CallOptions", "type Client", "type Infer", "TypedModule", "t"];
+    let order = ["type Accepted", "type CallOptions", "type Client", "type Infer", "TypedModule", "TypedStream", "t"];
     let wanted = |import: &&str| imports.contains(import.trim_start_matches("type "));
     File {
         mark: MARK,
@@ -213,7 +217,8 @@ fn method(module: &Module<'_>, named: &Named<'_>, views: &Views, name: String) -
         } else {
             format!("Promise<{output}>")
         },
-        call: if stream { "streamTyped" } else { "callTyped" },
+        call: if stream { "stream" } else { "call" },
+        class: if stream { "TypedStream" } else { "TypedModule" },
     }
 }
 
