@@ -159,7 +159,7 @@ impl Service<http::Request<Body>> for Executor {
         let script = self.0.clone();
         Box::pin(async move {
             let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-            let mut grpc = tonic::server::Grpc::new(BytesCodec);
+            let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(usize::MAX);
             Ok(match method.as_str() {
                 "Execute" => grpc.unary(Execute { script, batch: false }, request).await,
                 "ExecuteBatch" => grpc.unary(Execute { script, batch: true }, request).await,
@@ -232,7 +232,7 @@ impl Service<Request<Vec<u8>>> for ExecuteStream {
 }
 
 fn item_messages(items: Vec<Vec<u8>>, end: ItemsEnd) -> ItemMessages {
-    let message = |data: Vec<u8>| Ok(pb::ExecuteStreamResponse { item_data: data.into() }.encode_to_vec());
+    let message = |data: Vec<u8>| Ok(pb::ExecuteStreamResponse { item_data: data }.encode_to_vec());
     match end {
         ItemsEnd::Well => Box::pin(stream::iter(items).map(message)),
         ItemsEnd::Status(status) => {

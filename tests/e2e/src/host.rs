@@ -17,7 +17,7 @@ pub type Settings<'a> = &'a [(&'a str, &'a str)];
 pub struct Host {
     process: Process,
     settings: Vec<(String, String)>,
-    address: String,
+    url: String,
     // Last, so that the process is gone when its directory goes.
     directory: TempDir,
 }
@@ -40,20 +40,20 @@ impl Host {
     pub fn start_in(directory: TempDir, settings: Settings<'_>) -> Self {
         let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let process = launch(&directory, &settings, "127.0.0.1:0");
-        let address = listen_address(&process);
-        Self { process, settings, address, directory }
+        let url = listen_url(&process);
+        Self { process, settings, url, directory }
     }
 
     /// `127.0.0.1:port`.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.address
+        self.url.split_once("://").map_or("", |(_, address)| address)
     }
 
-    /// `http://127.0.0.1:port`.
+    /// `http://127.0.0.1:port`, or `https` where the host has a certificate.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.url.clone()
     }
 
     /// The Unix socket of the gRPC surfaces.
@@ -93,8 +93,8 @@ impl Host {
 
     /// Starts the host again, on the same addresses, after it ended.
     pub fn restart(&mut self) {
-        self.process = launch(&self.directory, &self.settings, &self.address);
-        assert_eq!(listen_address(&self.process), self.address);
+        self.process = launch(&self.directory, &self.settings, self.address());
+        assert_eq!(listen_url(&self.process), self.url);
     }
 }
 
@@ -109,9 +109,9 @@ fn launch(directory: &TempDir, settings: &[(String, String)], listen: &str) -> P
     Process::start("the host", &mut command)
 }
 
-fn listen_address(process: &Process) -> String {
+fn listen_url(process: &Process) -> String {
     process.stdout_line("where it listens", |line| {
         let line: serde_json::Value = serde_json::from_str(line).ok()?;
-        line.get("listen")?.as_str()?.strip_prefix("http://").map(ToOwned::to_owned)
+        line.get("listen")?.as_str().map(ToOwned::to_owned)
     })
 }

@@ -78,15 +78,10 @@ async fn registrations_that_are_wrong_as_a_whole_are_refused() {
     }
     for service_url in [
         "nonsense",
-        "https://127.0.0.1:50051",
         "http://127.0.0.1",
         "http://127.0.0.1:0",
         "http://127.0.0.1:65536",
         "http://127.0.0.1:50051/path",
-        "http://10.0.0.1:50051",
-        "http://169.254.169.254:80",
-        "http://example.com:80",
-        "http://localhost.example.com:80",
         "http://user@127.0.0.1:80",
         "http://127.0.0.1:80?query",
         "file:///etc/passwd",

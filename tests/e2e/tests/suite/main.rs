@@ -19,5 +19,6 @@ mod leases;
 mod losses;
 mod others;
 mod replacing;
+mod security;
 mod stopping;
 mod surface;
