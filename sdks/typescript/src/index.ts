@@ -32,5 +32,14 @@ export type { Plane } from "./provider/connection.js";
 export { Provider, type ProviderOptions } from "./provider/provider.js";
 export type { InputOf, OutputOf, Schema } from "./schema.js";
 export { TypedModule, type TypedModuleSpec, TypedStream } from "./typed_module.js";
-export { type Accepted, type Fields, type Infer, type OptionType, type StreamType, type Type, t } from "./types.js";
+export {
+  type Accepted,
+  type Fields,
+  type Infer,
+  type InferUnion,
+  type OptionType,
+  type StreamType,
+  type Type,
+  t,
+} from "./types.js";
 export type { TlsFiles } from "./wire/secrets.js";

@@ -10,7 +10,7 @@ export interface TypedModuleSpec<I, O> {
   /** The type of the input, its fields in the order of the registered type; for a record, `t.record`. */
   readonly input: Type<unknown, I>;
   /** The type of the output; of one item when the module streams. */
-  readonly output: Type<O>;
+  readonly output: Type<O, unknown>;
 }
 
 /** What {@link TypedModule} and {@link TypedStream} share. */

@@ -239,9 +239,13 @@ function unionPosition(reader: Reader, variants: number): number {
   throw refusal;
 }
 
-/** A value of a union: bare where it alone tells the variant. Nothing never does: an option around the union would take it. */
+/**
+ * A value of a union: bare where it alone tells the variant. Nothing never does: an option around the union would take
+ * it; nor does the variant of an inner union, which this one would take.
+ */
 export function nativeVariant(type: CType & { kind: "union" }, index: number, value: unknown, depth: number): unknown {
-  const tells = value !== undefined && value !== null && choose(type, value, depth) === index;
+  const named = value === undefined || value === null || value instanceof Variant;
+  const tells = !named && choose(type, value, depth) === index;
   return tells || type.native === "first" ? value : new Variant(index, value);
 }
 

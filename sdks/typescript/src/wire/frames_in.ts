@@ -1,9 +1,9 @@
 // Reads the frames that hosts send often, in place and without objects of protobuf; all others by the generated code.
 // Runs nothing: whoever listens decides what a frame means.
 //
-// What is read here is what `fromBinary(AttachResponseSchema, …)` reads, but for one liberty: a text that is no UTF-8 is read
-// with replacement characters instead of refused. Anything unusual (a field that came twice, that is not known, or in
-// another form) goes to the generated code.
+// What is read here is what `fromBinary(AttachResponseSchema, …)` reads, with two differences: a text that is no UTF-8 is read
+// with replacement characters instead of refused, and a field that runs over the end of its message is refused instead of
+// read. Anything unusual (a field that came twice, that is not known, or in another form) goes to the generated code.
 
 import { fromBinary } from "@bufbuild/protobuf";
 
