@@ -39,6 +39,8 @@ _PRIMITIVES: dict[object, CType] = {
 _MARKS = (typing_extensions.Required, typing_extensions.NotRequired, typing_extensions.ReadOnly)
 _LISTS = (list, collections.abc.Sequence)
 _MAPS = (dict, collections.abc.Mapping)
+_ASYNC_STREAMS = (collections.abc.AsyncIterator, collections.abc.AsyncGenerator)
+_STREAMS = (*_ASYNC_STREAMS, collections.abc.Iterator, collections.abc.Generator)
 _HINTS: dict[object, str] = {
     list: "say what it holds: `list[T]`",
     dict: "say what it holds: `dict[K, V]`",
@@ -71,13 +73,16 @@ class Signature:
     """What the annotations of a handler say: its types, and how to call it.
 
     `spread` is set where the fields of the input are the parameters; otherwise the input is the single parameter.
-    `context` is the name of the parameter that takes the `Context`.
+    `context` is the name of the parameter that takes the `Context`. A handler that streams has the type of an item as its
+    output; `asynchronous` says of it that the items come by `async for`. A handler of batches has the types of one element.
     """
 
     input: CType
     output: CType
     spread: bool
     context: str | None
+    stream: bool = False
+    asynchronous: bool = False
 
 
 def signature_of(
@@ -85,9 +90,12 @@ def signature_of(
     *,
     input: object = None,
     output: object = None,
+    batch: bool = False,
     localns: Mapping[str, Any] | None = None,
 ) -> Signature:
     """The signature of a handler; `input` and `output` (an annotation or a `CType`) replace what it says itself.
+
+    With `batch` it takes a list of inputs and returns a list of outputs; `input` and `output` are those of one element.
 
     # Errors
     `SchemaError` whose path begins with the parameter, or is `return`.
@@ -102,6 +110,8 @@ def signature_of(
         nameless = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if nameless or (input is None and parameter.kind is parameter.POSITIONAL_ONLY):
             raise SchemaError("type.unsupported", f"parameter `{parameter}` has no name of its own", parameter.name)
+    if batch:
+        return _batch_signature(deriver, plain, hints, context, input, output)
     if input is not None:
         if len(plain) != 1:
             raise SchemaError("type.unsupported", "with `input=` a handler takes exactly that one value")
@@ -110,8 +120,60 @@ def signature_of(
         input_type = deriver.parameters(plain, hints)
     if output is None and "return" not in hints:
         raise SchemaError("type.unsupported", "the return type is not annotated", "return")
-    output_type = deriver.declared(hints["return"] if output is None else output, "return")
-    return Signature(check_type(input_type), check_type(output_type), spread=input is None, context=context)
+    returned = hints.get("return")
+    origin = get_origin(returned)
+    generates = inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler)
+    stream = generates or origin in _STREAMS
+    if stream and output is None:
+        if origin not in (*_STREAMS, collections.abc.Iterable, collections.abc.AsyncIterable):
+            why = "a generator is annotated with what it yields: `AsyncIterator[T]` or `Iterator[T]`"
+            raise SchemaError("type.unsupported", why, "return")
+        returned = get_args(returned)[0]
+    output_type = deriver.declared(returned if output is None else output, "return")
+    return Signature(
+        check_type(input_type),
+        check_type(output_type),
+        spread=input is None,
+        context=context,
+        stream=stream,
+        asynchronous=inspect.isasyncgenfunction(handler) or origin in _ASYNC_STREAMS,
+    )
+
+
+def _batch_signature(
+    deriver: _Deriver,
+    plain: list[inspect.Parameter],
+    hints: Mapping[str, Any],
+    context: str | None,
+    input: object,
+    output: object,
+) -> Signature:
+    if len(plain) != 1:
+        raise SchemaError("type.unsupported", "a handler of batches takes one list of inputs")
+    name = plain[0].name
+    given, returned = hints.get(name), hints.get("return")
+    if input is None:
+        if get_origin(given) not in _LISTS or len(get_args(given)) != 1:
+            raise SchemaError("type.unsupported", "a handler of batches takes a `list[T]`", name)
+        given = get_args(given)[0]
+    if output is None:
+        if get_origin(returned) not in _LISTS or len(get_args(returned)) != 1:
+            raise SchemaError("type.unsupported", "a handler of batches returns a `list[T]`", "return")
+        returned = _without_exceptions(get_args(returned)[0])
+    input_type = deriver.declared(given if input is None else input, f"{name}[]")
+    output_type = deriver.declared(returned if output is None else output, "return[]")
+    return Signature(check_type(input_type), check_type(output_type), spread=False, context=context)
+
+
+def _without_exceptions(annotation: Any) -> Any:
+    """The outputs among `Vector | ModuleError`: exceptions stand for the elements that failed."""
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation
+    kept: list[Any] = []
+    for argument in get_args(annotation):
+        if not (isinstance(argument, type) and issubclass(argument, BaseException)):
+            kept.append(argument)
+    return cast(Any, Union)[tuple(kept)] if kept else annotation
 
 
 def _hints_of(owner: Any, localns: dict[str, Any]) -> dict[str, Any]:

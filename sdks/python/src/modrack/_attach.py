@@ -9,11 +9,11 @@ import grpc
 import grpc.aio
 
 from modrack._frames import Conversation
-from modrack._generated.provider.v1 import frames_pb as pb
-from modrack._generated.provider.v1.registry_grpc import ModuleRegistryAsyncStub
 from modrack._runner import Runner
 from modrack._wire_errors import from_rpc
 from modrack.errors import DeadlineExceeded, ModrackError, Unavailable
+
+_METHOD = "/modrack.provider.v1.ModuleRegistry/Attach"
 
 
 class Attachment:
@@ -21,14 +21,15 @@ class Attachment:
 
     name = "attach"
 
-    def __init__(self, stub: ModuleRegistryAsyncStub, runner: Runner, max_message_bytes: int) -> None:
+    def __init__(self, channel: grpc.aio.Channel, runner: Runner, max_message_bytes: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._work = asyncio.Event()
         self._closing = False
         self.conversation = Conversation(runner, max_message_bytes, self._work.set)
         self.draining = self.conversation.draining
         self.ended: asyncio.Future[ModrackError | None] = self._loop.create_future()
-        self._call: Any = stub.Attach()
+        # gRPC hands the messages over as bytes; `_frames.py` reads and writes them.
+        self._call: Any = channel.stream_stream(_METHOD)()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self, session_token: str, timeout: float) -> None:
@@ -101,14 +102,17 @@ class Attachment:
             details=await call.details(),
         )
 
-    def _receive(self, message: pb.AttachResponse) -> None:
+    def _receive(self, message: bytes) -> None:
         if self.ended.done() and not self._closing:
             return
         try:
             self.conversation.receive(message)
+            if self.conversation.has_frames:
+                self._work.set()
         except ModrackError as error:
             if error.code == "protocol.frame.malformed":
                 self.conversation.send_error(error)
+            self._work.set()
             if not self.ended.done():
                 self.ended.set_result(error)
             self._loop.call_later(0.1, self._end, error)
@@ -130,7 +134,7 @@ class Attachment:
 
 
 async def connect(
-    stub: ModuleRegistryAsyncStub,
+    channel: grpc.aio.Channel,
     runner: Runner,
     session_token: str,
     max_message_bytes: int,
@@ -138,6 +142,6 @@ async def connect(
     timeout: float,
 ) -> Attachment:
     """A stream that the host has welcomed; errors as in `Attachment.open`."""
-    attachment = Attachment(stub, runner, max_message_bytes)
+    attachment = Attachment(channel, runner, max_message_bytes)
     await attachment.open(session_token, timeout)
     return attachment

@@ -32,10 +32,7 @@ else:
         def catch(callback: Any, *_: Any, context: Any = None) -> None:
             steps.append((callback, context))
 
-        try:
-            loop.call_soon = catch  # type: ignore[method-assign]
-        except AttributeError:  # a loop written in C, which takes no attributes
-            return asyncio.Task(coroutine, loop=loop)
+        loop.call_soon = catch  # type: ignore[method-assign] - the loops of asyncio and uvloop take attributes
         try:
             task = asyncio.Task(coroutine, loop=loop)
         finally:

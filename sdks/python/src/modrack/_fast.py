@@ -16,8 +16,10 @@ from typing import Any, cast
 
 import ormsgpack
 
-from modrack._decode import finish_record, finish_union
+from modrack import _records
+from modrack._decode import finish_union
 from modrack._encode import INT_MAX, INT_MIN
+from modrack._records import Bail
 from modrack._types import (
     AnyType,
     BoolType,
@@ -32,6 +34,7 @@ from modrack._types import (
     StringType,
     UnionType,
     Variant,
+    children,
 )
 
 Step = Callable[[Any], Any]
@@ -43,10 +46,6 @@ _PACK = ormsgpack.OPT_NON_STR_KEYS
 _SCALARS: dict[type[CType], type] = {StringType: str, IntType: int, FloatType: float, BoolType: bool, BytesType: bytes}
 
 
-class Bail(Exception):
-    """The value is not ordinary; the precise codec decides."""
-
-
 REFUSED = (Bail, TypeError, ValueError, KeyError, AttributeError, RecursionError, ormsgpack.MsgpackEncodeError)
 """What a closure or `ormsgpack` may raise for input that the precise codec has to judge."""
 
@@ -56,12 +55,57 @@ def pack(tree: object) -> bytes:
     return ormsgpack.packb(tree, option=_PACK)
 
 
-def unpack(data: bytes) -> Any:
-    """The tree of canonical bytes; `Bail` when the bytes are not what a canonical encoder writes for that tree."""
-    tree = ormsgpack.unpackb(data, option=_PACK)
-    if ormsgpack.packb(tree, option=_PACK) != data:
-        raise Bail
-    return tree
+def packer(ctype: CType, refused: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """From values to canonical bytes; what is not ordinary goes to `refused`."""
+    step = compile_encoder(ctype)
+    packb, option = ormsgpack.packb, options_of(ctype)
+
+    def encode(value: Any) -> bytes:
+        try:
+            return packb(step(value), None, option)
+        except REFUSED:
+            return refused(value)
+
+    def encode_text(value: Any) -> bytes:
+        try:
+            return packb(step(value))
+        except REFUSED:
+            return refused(value)
+
+    return encode if option else encode_text
+
+
+def unpacker(ctype: CType, refused: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """From bytes to values; what is not surely canonical goes to `refused`."""
+    step = compile_decoder(ctype)
+    packb, unpackb, option = ormsgpack.packb, ormsgpack.unpackb, options_of(ctype)
+
+    def decode(data: bytes) -> Any:
+        try:
+            tree = unpackb(data, option=option)
+            if packb(tree, None, option) != data:
+                raise Bail
+            return step(tree)
+        except REFUSED:
+            return refused(data)
+
+    def decode_text(data: bytes) -> Any:
+        try:
+            tree = unpackb(data)
+            if packb(tree) != data:
+                raise Bail
+            return step(tree)
+        except REFUSED:
+            return refused(data)
+
+    return decode if option else decode_text
+
+
+def options_of(ctype: CType) -> int | None:
+    """What `ormsgpack` must be told for values of a type; nothing where all keys are text, which is faster."""
+    if isinstance(ctype, AnyType) or (isinstance(ctype, MapType) and not isinstance(ctype.key, StringType)):
+        return _PACK
+    return _PACK if any(options_of(child) for _, child in children(ctype)) else None
 
 
 def compile_encoder(ctype: CType) -> Step:
@@ -86,7 +130,7 @@ def compile_encoder(ctype: CType) -> Step:
         case MapType(key, item):
             return _encode_map(key, compile_encoder(item))
         case RecordType():
-            return _encode_record(ctype)
+            return _records.encoder(ctype, compile_encoder)
         case UnionType(variants):
             return _encode_union(variants)
         case _:
@@ -115,7 +159,7 @@ def compile_decoder(ctype: CType) -> Step:
         case MapType(key, item):
             return _decode_map(key, compile_decoder(item))
         case RecordType():
-            return _decode_record(ctype)
+            return _records.decoder(ctype, compile_decoder)
         case UnionType(variants):
             return _decode_union(variants)
         case _:
@@ -177,24 +221,23 @@ def _list(item: CType, inner: Step) -> Step:
     return step
 
 
-def _str_order(key: str) -> tuple[int, bytes]:
-    data = key.encode()
-    return len(data), data
-
-
-_ORDER: dict[type, Callable[[Any], Any]] = {str: _str_order, int: pack, bool: int}
+_ORDER: dict[type, Callable[[Any], Any]] = {str: ormsgpack.packb, int: ormsgpack.packb, bool: int}
+"""By the encoded bytes of the keys."""
 
 
 def _encode_map(key: CType, inner: Step) -> Step:
     kind = _SCALARS[type(key)]
+    kinds = {kind}
     order = _ORDER[kind]
 
     def step(value: Any) -> Any:
         if type(value) is not dict:
             raise Bail
         entries = cast(dict[Any, Any], value)
-        if any(type(k) is not kind for k in entries):
+        if not set(map(type, entries)) <= kinds:
             raise Bail
+        if len(entries) < 2:
+            return {k: inner(x) for k, x in entries.items()}
         return {k: inner(entries[k]) for k in sorted(entries, key=order)}
 
     return step
@@ -207,74 +250,6 @@ def _decode_map(key: CType, inner: Step) -> Step:
         if type(tree) is not dict:
             raise Bail
         return {check(k): inner(x) for k, x in cast(dict[Any, Any], tree).items()}
-
-    return step
-
-
-def _encode_record(ctype: RecordType) -> Step:
-    plan = [
-        (f.name, compile_encoder(f.type.item), True)
-        if isinstance(f.type, OptionType)
-        else (f.name, compile_encoder(f.type), False)
-        for f in sorted(ctype.fields, key=lambda f: f.name)
-    ]
-    cls = ctype.native.cls if ctype.native else None
-    renamed = ctype.native.attributes if ctype.native else {}
-    attributes = [(name, renamed.get(name, name), inner, optional) for name, inner, optional in plan]
-
-    def from_dict(value: Any) -> Any:
-        if type(value) is not dict:
-            raise Bail
-        fields = cast(dict[str, Any], value)
-        tree: dict[str, Any] = {}
-        for name, inner, optional in plan:
-            if optional:
-                field = fields.get(name)
-                if field is not None:
-                    tree[name] = inner(field)
-            else:
-                tree[name] = inner(fields[name])
-        return tree
-
-    def from_object(value: Any) -> Any:
-        if type(value) is not cls:
-            raise Bail
-        tree: dict[str, Any] = {}
-        for name, attribute, inner, optional in attributes:
-            field = getattr(value, attribute)
-            if field is not None or not optional:
-                tree[name] = inner(field)
-        return tree
-
-    return from_object if cls else from_dict
-
-
-def _decode_record(ctype: RecordType) -> Step:
-    plan = [
-        (f.name, compile_decoder(f.type.item), True)
-        if isinstance(f.type, OptionType)
-        else (f.name, compile_decoder(f.type), False)
-        for f in ctype.fields
-    ]
-    names = frozenset(f.name for f in ctype.fields)
-    # A record whose every field is present and whose author wants a dict needs nothing filled in.
-    plain = ctype.native is None or (ctype.native.cls is None and not ctype.native.omit)
-
-    def step(tree: Any) -> Any:
-        if type(tree) is not dict or not names.issuperset(tree):
-            raise Bail
-        fields = cast(dict[str, Any], tree)
-        found: dict[str, Any] = {}
-        for name, inner, optional in plan:
-            if optional:
-                field = fields.get(name)
-                if field is not None:
-                    found[name] = inner(field)
-                elif plain:
-                    found[name] = None
-            else:
-                found[name] = inner(fields[name])
-        return found if plain else finish_record(ctype, found)
 
     return step
 

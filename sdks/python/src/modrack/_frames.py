@@ -1,7 +1,7 @@
-"""The conversation of the attach and link planes: frames in, frames out. Owns no socket and no stream.
+"""The conversation of the attach and link planes: frames in, frames out, as bytes. Owns no socket and no stream.
 
-Frames gather in `outgoing` until the connection takes them, so whatever is answered while a write is under way, or while
-one received message is worked through, leaves as one message.
+Frames gather until the connection takes them, so whatever is answered while a write is under way, or while one received message
+is worked through, leaves as one message.
 """
 
 from __future__ import annotations
@@ -11,8 +11,13 @@ import contextlib
 import logging
 from collections.abc import Callable
 
+from google.protobuf.message import DecodeError
+
+from modrack._answers import END, call_field, frame_head, item_head, result_head
+from modrack._generated.provider.v1 import execution_pb
 from modrack._generated.provider.v1 import frames_pb as pb
-from modrack._runner import Runner, Running
+from modrack._runner import Call, Runner
+from modrack._running import Running
 from modrack._wire_errors import from_wire, to_wire
 from modrack.errors import InvalidArgument, ModrackError, UpstreamError
 
@@ -26,86 +31,182 @@ class Conversation:
     """One connection's state. Everything here belongs to the loop's thread, outside any task."""
 
     def __init__(self, runner: Runner, max_message_bytes: int, wake: Callable[[], None]) -> None:
+        self.running: dict[int, Running] = {}
+        self.welcomed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.draining = asyncio.Event()
         self._runner = runner
         self._max = max_message_bytes
         self._wake = wake
-        self._running: dict[int, Running] = {}
-        self._outgoing: list[pb.AttachRequest] = []
+        self._awake = False
+        self._messages: list[bytes] = []
+        self._parts: list[bytes] = []
         self._size = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        loop = asyncio.get_running_loop()
-        self.welcomed: asyncio.Future[str] = loop.create_future()
-        self.draining = asyncio.Event()
+        self._idle: asyncio.Event | None = None
         # Whoever awaits it has gone when the connection fails late; the failure is told by `ended` then.
         self.welcomed.add_done_callback(lambda f: f.cancelled() or f.exception())
 
-    def hello(self, session_token: str) -> pb.AttachRequest:
+    def hello(self, session_token: str) -> bytes:
         """The first message: proves the session."""
-        return pb.AttachRequest(frames=[pb.ProviderFrame(hello=pb.Hello(session_token=session_token))])
+        return pb.AttachRequest(
+            frames=[pb.ProviderFrame(hello=pb.Hello(session_token=session_token))]
+        ).SerializeToString()
 
-    def receive(self, message: pb.AttachResponse) -> None:
-        """Works through a message of the host.
+    def receive(self, data: bytes) -> None:
+        """Works through a message of the host. The caller takes what it leads to; nobody is woken for that.
 
         # Errors
         `ModrackError` that ends the connection: what the host says, or `protocol.frame.malformed`.
         """
-        if not message.frames:
+        try:
+            frames = pb.AttachResponse.FromString(data).frames
+        except DecodeError as cause:
+            raise malformed("bytes that are no message") from cause
+        if not frames:
             raise malformed("a message without frames")
-        for frame in message.frames:
-            self._receive(frame)
+        modules, runner = self._runner.modules, self._runner
+        calls: list[Call] = []
+        self._awake = True
+        try:
+            for frame in frames:
+                request = frame.execute
+                name = request.module_name
+                # A frame that is no call has no module; other calls than these are rare enough to be asked for their kind.
+                module = modules.get(name) if name else None
+                if module is not None and not module.stream:
+                    if module.is_async:
+                        calls.append((frame.call_id, module, request))
+                    else:
+                        runner.start_in_thread(frame.call_id, module, request, self)
+                    continue
+                if calls:
+                    runner.start(calls, self)
+                    calls = []
+                self._receive(frame)
+            if calls:
+                runner.start(calls, self)
+        finally:
+            self._awake = self.has_frames
 
-    def take(self) -> list[pb.AttachRequest]:
+    def take(self) -> list[bytes]:
         """Everything that waits, in as few messages as the largest size allows."""
-        messages, self._outgoing, self._size = self._outgoing, [], 0
+        self._awake = False
+        messages, self._messages = self._messages, []
+        if self._parts:
+            messages.append(b"".join(self._parts))
+            self._parts, self._size = [], 0
         return messages
 
     @property
     def has_frames(self) -> bool:
         """Whether `take` would give something."""
-        return bool(self._outgoing)
-
-    @property
-    def in_flight(self) -> int:
-        """Calls that are not answered yet."""
-        return len(self._running)
+        return bool(self._parts or self._messages)
 
     def send_drain(self, grace: float) -> None:
         """Tells the host to send no new calls."""
-        self._frame().drain.grace_ms = round(grace * 1000)
+        self._put(pb.ProviderFrame(drain=pb.Drain(grace_ms=round(grace * 1000))).SerializeToString())
 
     def send_error(self, error: ModrackError) -> None:
         """Tells the host why this side closes the connection next."""
-        self._frame().error.CopyFrom(to_wire(error))
+        self._put(pb.ProviderFrame(error=to_wire(error)).SerializeToString())
 
     async def answered(self, grace: float) -> None:
         """Waits until no call runs, at most `grace` seconds."""
+        if not self.running:
+            return
+        self._idle = asyncio.Event()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), grace)
 
     def abandon(self) -> None:
         """Cancels what runs: nobody can be answered any more."""
-        for running in list(self._running.values()):
-            running.cancel()
-        self._running.clear()
-        self._idle.set()
+        running, self.running = self.running, {}
+        for each in running.values():
+            each.cancel()
+        self._settle()
         self.welcomed.cancel()
 
+    # What the runner answers.
+
+    def result(self, call_id: int, output: bytes) -> None:
+        size = len(output)
+        field, head = call_field(call_id), result_head(size)
+        size += len(field) + len(head)
+        self._size += size + 6
+        if self._size > self._max:
+            if size + _FRAME_ROOM > self._max:
+                self._size -= size + 6
+                self.failed(call_id, _too_large(len(output), self._max))
+                return
+            self._next_message(size + 6)
+        self._parts += (frame_head(size), field, head, output)
+        if not self._awake:
+            self._awaken()
+
+    def failed(self, call_id: int, error: ModrackError, *, result: bool = True) -> None:
+        wire = to_wire(error)
+        if result:
+            frame = pb.ProviderFrame(call_id=call_id, result=execution_pb.ExecuteResponse(error=wire))
+        else:
+            frame = pb.ProviderFrame(call_id=call_id, error=wire)
+        self._put(frame.SerializeToString())
+
+    def item(self, call_id: int, data: bytes) -> None:
+        if len(data) + 2 * _FRAME_ROOM > self._max:
+            running = self.running.pop(call_id, None)
+            if running is not None:
+                running.cancel()
+                self.failed(call_id, _too_large(len(data), self._max), result=False)
+            return
+        self._put(call_field(call_id) + item_head(len(data)) + data)
+
+    def end(self, call_id: int) -> None:
+        self._put(call_field(call_id) + END)
+
+    def batch_result(self, call_id: int, outputs: list[bytes | ModrackError]) -> None:
+        answer = execution_pb.ExecuteBatchResponse()
+        room = self._max - _FRAME_ROOM
+        # Every element is answered, so that room for a failure is kept for those that are not written yet.
+        reserve = 256
+        for i, output in enumerate(outputs):
+            if isinstance(output, bytes) and len(output) + _FRAME_ROOM > room - reserve * (len(outputs) - i - 1):
+                output = _too_large(len(output), self._max)
+            if isinstance(output, bytes):
+                answer.responses.add(output_data=output)
+                room -= len(output) + 16
+            else:
+                response = answer.responses.add(error=to_wire(output))
+                room -= response.ByteSize() + 16
+        if answer.ByteSize() + _FRAME_ROOM > self._max:
+            self.failed(call_id, _too_large(answer.ByteSize(), self._max), result=False)
+            return
+        self._put(pb.ProviderFrame(call_id=call_id, batch_result=answer).SerializeToString())
+
+    def ended(self, call_id: int) -> None:
+        self.running.pop(call_id, None)
+        self._settle()
+
     def _receive(self, frame: pb.HostFrame) -> None:
+        """A frame that is no ordinary call."""
         kind = frame.WhichOneof("frame")
         if kind == "execute":
-            running = self._runner.start(frame.call_id, frame.execute, self._answer)
+            self._runner.start_any(frame.call_id, frame.execute, self)
+        elif kind == "execute_stream":
+            start = frame.execute_stream
+            self._runner.start_stream(frame.call_id, start.request, start.credit, self)
+        elif kind == "execute_batch":
+            self._runner.start_batch(frame.call_id, list(frame.execute_batch.requests), self)
+        elif kind == "credit":
+            running = self.running.get(frame.call_id)
             if running is not None:
-                self._running[frame.call_id] = running
-                self._idle.clear()
+                running.grant(frame.credit.items)
         elif kind == "cancel":
-            running = self._running.pop(frame.call_id, None)
+            running = self.running.pop(frame.call_id, None)
             if running is not None:
                 log.debug("call %d is cancelled: %s", frame.call_id, pb.CancelReason.Name(frame.cancel.reason))
                 running.cancel()
                 self._settle()
         elif kind == "ping":
-            self._frame().pong.number = frame.ping.number
+            self._put(pb.ProviderFrame(pong=pb.Pong(number=frame.ping.number)).SerializeToString())
         elif kind == "welcome":
             if not self.welcomed.done():
                 self.welcomed.set_result(frame.welcome.session_id)
@@ -115,40 +216,30 @@ class Conversation:
             raise from_wire(frame.error)
         elif kind is None:
             raise malformed("a frame without content")
-        # `pong` answers a ping that this side never sends, `credit` belongs to streams that it never begins.
-
-    def _answer(self, call_id: int, output: bytes | None, error: ModrackError | None) -> None:
-        self._running.pop(call_id, None)
-        if output is not None and len(output) + 2 * _FRAME_ROOM > self._max:
-            output, error = None, _too_large(len(output), self._max)
-        if error is not None:
-            wire = to_wire(error)
-            frame = self._frame(wire.ByteSize())
-            frame.call_id = call_id
-            frame.result.error.CopyFrom(wire)
-        else:
-            data = output or b""
-            frame = self._frame(len(data))
-            frame.call_id = call_id
-            frame.result.output_data = data
-        if not self._running:
-            self._idle.set()
+        # `pong` answers a ping that this side never sends.
 
     def _settle(self) -> None:
-        if not self._running:
+        if not self.running and self._idle is not None:
             self._idle.set()
 
-    def _frame(self, content: int = 0) -> pb.ProviderFrame:
-        """A frame to fill in, in the message that goes out next; `content` is the size of what it will hold."""
-        size = content + _FRAME_ROOM
-        first = not self._outgoing
-        if first or self._size + size > self._max:
-            self._outgoing.append(pb.AttachRequest())
-            self._size = 0
+    def _put(self, frame: bytes) -> None:
+        """A frame for the message that goes out next."""
+        size = len(frame) + 6
         self._size += size
-        if first:
-            self._wake()
-        return self._outgoing[-1].frames.add()
+        if self._size > self._max and self._parts:
+            self._next_message(size)
+        self._parts += (frame_head(len(frame)), frame)
+        if not self._awake:
+            self._awaken()
+
+    def _next_message(self, size: int) -> None:
+        if self._parts:
+            self._messages.append(b"".join(self._parts))
+        self._parts, self._size = [], size
+
+    def _awaken(self) -> None:
+        self._awake = True
+        self._wake()
 
 
 def malformed(why: str) -> ModrackError:

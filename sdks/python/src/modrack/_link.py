@@ -10,10 +10,7 @@ import asyncio
 import socket
 from typing import cast
 
-from google.protobuf.message import DecodeError
-
 from modrack._frames import Conversation, malformed
-from modrack._generated.provider.v1 import frames_pb as pb
 from modrack._generated.provider.v1 import registry_pb
 from modrack._runner import Runner
 from modrack.errors import ModrackError, Unavailable
@@ -32,7 +29,7 @@ class Link(asyncio.Protocol):
         self._max = max_message_bytes
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
-        self._receiving = False
+        self._wanted = _LENGTH
         self._full = False
         self.conversation = Conversation(runner, max_message_bytes, self._wake)
         self.draining = self.conversation.draining
@@ -46,31 +43,33 @@ class Link(asyncio.Protocol):
         self._write(self.conversation.hello(self._token))
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._buffer
-        buffer += data
-        self._receiving = True
-        at = 0
+        if self._buffer:
+            # A message in many pieces is put together once, when it is whole.
+            self._buffer += data
+            if len(self._buffer) < self._wanted:
+                return
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        at, end = 0, len(data)
+        self._wanted = _LENGTH
         try:
-            while len(buffer) - at >= _LENGTH:
-                size = int.from_bytes(buffer[at : at + _LENGTH], "big")
+            while end - at >= _LENGTH:
+                size = int.from_bytes(data[at : at + _LENGTH], "big")
                 if not 0 < size <= self._max:
                     raise malformed(f"a message of {size} bytes")
-                end = at + _LENGTH + size
-                if len(buffer) < end:
+                if end - at - _LENGTH < size:
+                    self._wanted = _LENGTH + size
                     break
-                try:
-                    message = pb.AttachResponse.FromString(bytes(buffer[at + _LENGTH : end]))
-                except DecodeError as cause:
-                    raise malformed("bytes that are no message") from cause
-                at = end
-                self.conversation.receive(message)
+                at += _LENGTH
+                self.conversation.receive(data[at : at + size])
+                at += size
         except ModrackError as error:
             self._fail(error)
             return
-        finally:
-            self._receiving = False
-            del buffer[:at]
-        self._flush()
+        if at < end:
+            self._buffer += data[at:]
+        if self.conversation.has_frames:
+            self._flush()
 
     def pause_writing(self) -> None:
         self._full = True
@@ -100,20 +99,18 @@ class Link(asyncio.Protocol):
             self._transport.close()
 
     def _wake(self) -> None:
-        # While a message is worked through, the end of `data_received` sends everything at once.
-        if not self._receiving:
-            self._loop.call_soon(self._flush)
+        # What else is answered in this turn of the loop goes along.
+        self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        if self._full or not self.conversation.has_frames or self._transport is None or self._transport.is_closing():
+        if self._full or self._transport is None or self._transport.is_closing():
             return
         for message in self.conversation.take():
             self._write(message)
 
-    def _write(self, message: pb.AttachRequest) -> None:
-        data = message.SerializeToString()
+    def _write(self, message: bytes) -> None:
         assert self._transport is not None
-        self._transport.write(len(data).to_bytes(_LENGTH, "big") + data)
+        self._transport.write(len(message).to_bytes(_LENGTH, "big") + message)
 
     def _fail(self, error: ModrackError) -> None:
         self._buffer.clear()

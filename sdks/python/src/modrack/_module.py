@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from modrack import _batches, _handling
 from modrack._annotations import signature_of
+from modrack._batches import BatchCall
 from modrack.codec import Codec
 from modrack.context import Context
-from modrack.errors import CodecError, InvalidArgument, ModrackError, SchemaError, UpstreamError
+from modrack.errors import CodecError, SchemaError
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}", re.ASCII)
 Example = tuple[Any, Any]
@@ -26,53 +28,28 @@ class Module:
     description: str
     version: str
     idempotent: bool
-    handler: Callable[..., Any]
     is_async: bool
-    spread: bool
-    context: str | None
+    takes_context: bool
+    stream: bool
     input: Codec
     output: Codec
     examples: tuple[tuple[bytes, bytes], ...]
+    begin: Callable[[bytes, Context | None], Any]
+    """Calls the handler on the bytes of an input: what it returns, which is a coroutine when it is async and an iterator when it
+    streams. The context may be absent where the handler takes none.
+
+    # Errors
+    `InvalidArgument` for bytes that are no input; whatever the handler raises.
+    """
+    finish: Callable[[Any], bytes]
+    """The bytes of what the handler returned, or of one item.
+
+    # Errors
+    `UpstreamError` with `executor.output.invalid` when it is not of the declared type.
+    """
+    many: Callable[[list[bytes]], BatchCall] | None
+    """Prepares a call of several inputs; `None` for a module that takes no batches."""
     blocks: bool = False
-
-    def begin(self, data: bytes, ctx: Context) -> Any:
-        """Calls the handler: what it returns, which is a coroutine when it is async.
-
-        # Errors
-        `InvalidArgument` for bytes that are no input; whatever the handler raises.
-        """
-        try:
-            value = self.input.decode(data)
-        except CodecError as cause:
-            raise InvalidArgument(
-                "executor.input.invalid",
-                f"the input of `{self.name}` is no {self.input.type}: {cause.message}",
-                details={"codec_code": cause.code, "path": cause.path},
-            ) from cause
-        except ModrackError:
-            raise
-        except (TypeError, ValueError) as cause:
-            # The author's class refused its fields, e.g. a pydantic constraint.
-            raise InvalidArgument("module.input_refused", str(cause), origin="module") from cause
-        if self.spread:
-            return self.handler(**value, **({self.context: ctx} if self.context else {}))
-        return self.handler(value, **({self.context: ctx} if self.context else {}))
-
-    def finish(self, value: Any) -> bytes:
-        """The bytes of what the handler returned.
-
-        # Errors
-        `UpstreamError` with `executor.output.invalid` when it is not of the declared type.
-        """
-        try:
-            return self.output.encode(value)
-        except CodecError as cause:
-            raise UpstreamError(
-                "executor.output.invalid",
-                f"the output of `{self.name}` is no {self.output.type}: {cause.message}",
-                origin="module",
-                details={"codec_code": cause.code, "path": cause.path},
-            ) from cause
 
     def describe(self) -> str:
         """One line for people: the name with its types."""
@@ -89,6 +66,7 @@ def compile_module(
     examples: Iterable[Example] = (),
     input: Any = None,
     output: Any = None,
+    batch: bool = False,
     localns: Mapping[str, Any] | None = None,
 ) -> Module:
     """The module of a function.
@@ -100,25 +78,34 @@ def compile_module(
     label = name or getattr(handler, "__name__", "")
     if not NAME.fullmatch(label):
         raise SchemaError("registry.name.invalid", f"`{label}` is no module name; pass `name=`")
-    if inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler):
-        raise SchemaError("type.unsupported", f"`{label}` is a generator; a module returns one value")
     try:
-        signature = signature_of(handler, input=input, output=output, localns=localns)
+        signature = signature_of(handler, input=input, output=output, batch=batch, localns=localns)
     except SchemaError as cause:
         raise SchemaError(cause.code, f"module `{label}`: {cause.message}", cause.path) from cause
+    if signature.stream and examples:
+        raise SchemaError(
+            "registry.example.invalid", f"module `{label}` streams; examples are of modules with one output"
+        )
     input_codec, output_codec = Codec(signature.input), Codec(signature.output)
+    begin, finish = _handling.beginner(label, handler, signature, input_codec), _handling.finisher(label, output_codec)
+    many: Callable[[list[bytes]], BatchCall] | None = None
+    if batch:
+        many = _batches.preparer(label, handler, signature.context, input_codec, finish)
+        begin, finish = _batches.of_one(many, is_async=_is_async(handler))
     return Module(
         name=label,
         description=description if description is not None else inspect.getdoc(handler) or "",
         version=version,
         idempotent=idempotent,
-        handler=handler,
-        is_async=_is_async(handler),
-        spread=signature.spread,
-        context=signature.context,
+        is_async=signature.asynchronous or _is_async(handler),
+        takes_context=signature.context is not None,
+        stream=signature.stream,
         input=input_codec,
         output=output_codec,
         examples=tuple(_example(label, input_codec, output_codec, pair) for pair in examples),
+        begin=begin,
+        finish=finish,
+        many=many,
     )
 
 

@@ -1,206 +1,203 @@
-"""Runs calls: a frame's request becomes the handler's output or one error. Knows no connection; the planes use it.
+"""Starts calls: a request becomes the handler's answer. Knows no connection; the planes use it.
 
-Async handlers are stepped at once and cost a task switch only when they wait. Sync handlers run in worker threads, so none
+Async handlers are stepped at once, all those of one message in one task: a handler that never waits costs no task of its own, and
+the first that waits keeps the task, with everything that `asyncio` promises of tasks. Sync handlers run in worker threads, so none
 stalls the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import traceback
-from collections.abc import Callable, Mapping
-from time import perf_counter
-from typing import Any
+from collections.abc import Mapping
+from contextvars import copy_context
 
 from modrack import _eager
+from modrack._failures import envelope
 from modrack._generated.provider.v1 import execution_pb as pb
 from modrack._module import Module
-from modrack._threads import BLOCKS_AFTER, WorkerThreads
-from modrack._wire_errors import to_wire
-from modrack.context import Context
-from modrack.errors import Cancelled, ModrackError, ModuleError, NotFound, UpstreamError
+from modrack._running import Outbox, TaskCall, ThreadCall
+from modrack._streams import TaskStream, ThreadStream
+from modrack._threads import WorkerThreads
+from modrack.context import Context, Nested
+from modrack.errors import ModrackError, NotFound, Unsupported
 
-log = logging.getLogger("modrack")
-
-_OWN = frozenset(("executor.input.invalid", "executor.output.invalid", "module.input_refused"))
-
-_NOBODY = Context("")
-"""For handlers that take none; never handed out."""
-
-Answer = Callable[[int, bytes | None, ModrackError | None], None]
-"""Takes the call id and either the output or the error; called once per call, on the loop's thread."""
+Call = tuple[int, Module, pb.ExecuteRequest]
+"""A call of a plain module with an async handler, by its id."""
 
 
-class Running:
-    """A call that is not answered yet."""
+class _Turn:
+    """What the task of a message and whoever started it tell each other: which call it is at, and whether that one waited."""
 
-    __slots__ = ("answer", "blocks", "call_id", "ctx", "data", "error", "module", "output", "task")
+    __slots__ = ("call_id", "calls", "ctx", "waiting")
 
-    def __init__(self, call_id: int, module: Module, ctx: Context, data: bytes, answer: Answer) -> None:
-        self.call_id = call_id
-        self.module = module
-        self.ctx = ctx
-        self.data = data
-        self.answer: Answer | None = answer
-        self.task: asyncio.Task[Any] | None = None
-        self.output: bytes | None = None
-        self.error: BaseException | None = None
-        self.blocks = module.blocks
-
-    def cancel(self) -> None:
-        """Stops the handler in Python's way: a task is cancelled, a thread is told. Nothing is answered any more."""
-        self.answer = None
-        if self.ctx is not _NOBODY:
-            self.ctx.cancel()
-        if self.task is not None:
-            self.task.cancel()
-
-    def settle(self, task: asyncio.Task[Any]) -> None:
-        """Answers with what a finished task left."""
-        answer, self.answer = self.answer, None
-        try:
-            value = task.result()
-            if answer is not None:
-                answer(self.call_id, self.module.finish(value), None)
-        except BaseException as error:  # noqa: BLE001 - the task is over; this is its answer
-            if answer is not None:
-                answer(self.call_id, None, envelope(error, self.module))
-
-    def run(self) -> None:
-        """On a worker thread: the whole call, but for its answer."""
-        if self.ctx.is_cancelled:
-            return
-        begin = perf_counter()
-        try:
-            self.output = self.module.finish(self.module.begin(self.data, self.ctx))
-        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its answer, `SystemExit` too
-            self.error = error
-        self.module.blocks = perf_counter() - begin > BLOCKS_AFTER
-
-    def done(self) -> None:
-        """Afterwards, on the loop's thread."""
-        answer, self.answer = self.answer, None
-        if answer is not None:
-            answer(self.call_id, self.output, envelope(self.error, self.module) if self.error else None)
+    def __init__(self, calls: list[Call]) -> None:
+        self.calls = calls
+        self.call_id = 0
+        self.ctx: Context | None = None
+        self.waiting: TaskCall | None = None
 
 
 class Runner:
     """Starts the calls of one provider. `modules` is looked into at each call, so that it may change."""
 
     def __init__(self, modules: Mapping[str, Module], *, threads: int) -> None:
-        self._modules = modules
+        self.modules = modules
+        self.nested: Nested | None = None
+        """Makes the clients of handlers, once the provider knows its host."""
         self._loop = asyncio.get_running_loop()
         self._threads = WorkerThreads(self._loop, threads)
 
-    def start(self, call_id: int, request: pb.ExecuteRequest, answer: Answer) -> Running | None:
-        """Starts a call; `None` when it is answered already. Belongs to the loop's thread, outside any task."""
-        module = self._modules.get(request.module_name)
-        if module is None:
-            error = NotFound("registry.module.unknown", f"this provider has no module `{request.module_name}`")
-            answer(call_id, None, error)
-            return None
-        # A handler that takes no context needs none made, unless a thread must be told that it is cancelled.
-        ctx = context_of(request) if module.context or not module.is_async else _NOBODY
-        if not module.is_async:
-            running = Running(call_id, module, ctx, request.input_data, answer)
-            self._threads.submit(running)
-            return running
-        try:
-            task = _eager.start(module.begin(request.input_data, ctx), self._loop)
-            if task.done():
-                answer(call_id, module.finish(task.result()), None)
-                return None
-        except (KeyboardInterrupt, SystemExit, asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - its answer
-            answer(call_id, None, envelope(error, module))
-            return None
-        running = Running(call_id, module, ctx, b"", answer)
-        running.task = task
-        task.add_done_callback(running.settle)
-        return running
+    def start(self, calls: list[Call], out: Outbox) -> None:
+        """Starts calls of async handlers, in their order; those that do not wait are answered afterwards. Takes the list.
 
-    async def execute(self, request: pb.ExecuteRequest) -> pb.ExecuteResponse:
-        """Runs a call to its end; for the unary plane. Cancelling this cancels the handler."""
-        module = self._modules.get(request.module_name)
-        answered: asyncio.Future[pb.ExecuteResponse] = self._loop.create_future()
+        Belongs to the loop's thread, outside any task.
+        """
+        calls.reverse()
+        while calls:
+            turn = _Turn(calls)
+            task = _eager.start(self._answer(turn, out), self._loop)
+            if not task.done():
+                turn.waiting = out.running[turn.call_id] = TaskCall(task, turn.ctx)
 
-        def answer(_: int, output: bytes | None, error: ModrackError | None) -> None:
-            if not answered.done():
-                answered.set_result(response_of(output, error))
-
-        if module is None or not module.is_async:
-            running = self.start(0, request, answer)
-        else:
-            running = Running(0, module, context_of(request), request.input_data, answer)
+    async def _answer(self, turn: _Turn, out: Outbox) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        cancelling = task.cancelling
+        clean = copy_context()
+        calls = turn.calls
+        while calls:
+            call_id, module, request = calls.pop()
+            turn.call_id = call_id
+            turn.ctx = ctx = self.context(request) if module.takes_context else None
             try:
-                answer(0, module.finish(await module.begin(running.data, running.ctx)), None)
-            except asyncio.CancelledError:
-                running.ctx.cancel()
+                output = module.finish(await module.begin(request.input_data, ctx))
+            except GeneratorExit:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever a handler raises is its answer
-                answer(0, None, envelope(error, module))
+            except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its answer, `SystemExit` too
+                if turn.waiting is None:
+                    out.failed(call_id, envelope(error, module.name))
+                elif not turn.waiting.dropped:
+                    out.ended(call_id)
+                    out.failed(call_id, envelope(error, module.name))
+            else:
+                if turn.waiting is None:
+                    out.result(call_id, output)
+                elif not turn.waiting.dropped:
+                    out.ended(call_id)
+                    out.result(call_id, output)
+            # Another task has taken the calls behind one that waited. A handler that changed its context, or cancelled its own
+            # task, shall not do so to the next one either.
+            if turn.waiting is not None or cancelling() or copy_context() != clean:
+                return
+
+    def start_in_thread(self, call_id: int, module: Module, request: pb.ExecuteRequest, out: Outbox) -> None:
+        """Starts a call of a sync handler. Does not block."""
+        ctx = self.context(request) if module.takes_context else None
+        running = ThreadCall(call_id, module, ctx, request.input_data, out)
+        out.running[call_id] = running
+        self._threads.submit(running)
+
+    def start_any(self, call_id: int, request: pb.ExecuteRequest, out: Outbox) -> None:
+        """Starts one call, whatever its handler is; a wrong one is answered."""
+        module = self._module(call_id, request, out, result=True)
+        if module is None:
+            return
+        if module.stream:
+            why = f"`{module.name}` answers with a stream; it is called by `ExecuteStream`"
+            out.failed(call_id, Unsupported("executor.stream.required", why))
+        elif module.is_async:
+            self.start([(call_id, module, request)], out)
+        else:
+            self.start_in_thread(call_id, module, request, out)
+
+    def start_stream(self, call_id: int, request: pb.ExecuteRequest, credit: int, out: Outbox) -> None:
+        """Starts a call whose output is a stream; `credit` items may be sent."""
+        module = self._module(call_id, request, out, result=False)
+        if module is None:
+            return
+        if not module.stream:
+            why = f"`{module.name}` answers with one output"
+            out.failed(call_id, Unsupported("executor.stream.unsupported", why), result=False)
+            return
+        ctx = self.context(request) if module.takes_context else None
+        if not module.is_async:
+            running = ThreadStream(call_id, module, ctx, request.input_data, credit, out, self._threads)
+            out.running[call_id] = running
+            running.start()
+            return
+        stream = TaskStream(call_id, module, ctx, request.input_data, credit, out)
+        # Entered first: it may be at its end before the start returns.
+        out.running[call_id] = stream
+        stream.task = _eager.start(stream.run(), self._loop)
+
+    def start_batch(self, call_id: int, requests: list[pb.ExecuteRequest], out: Outbox) -> None:
+        """Starts several calls of one module that are answered together; they share the context of the first."""
+        if not requests:
+            out.batch_result(call_id, [])
+            return
+        module = self._module(call_id, requests[0], out, result=False)
+        if module is None:
+            return
+        if module.many is None:
+            why = f"`{module.name}` takes no batches"
+            out.failed(call_id, Unsupported("client.method.unsupported", why), result=False)
+            return
+        ctx = self.context(requests[0]) if module.takes_context else None
+        data = [request.input_data for request in requests]
+        if not module.is_async:
+            running = ThreadCall(call_id, module, ctx, data, out)
+            out.running[call_id] = running
+            self._threads.submit(running)
+            return
+        turn = _Turn([])
+        task = _eager.start(self._answer_batch(turn, call_id, module, data, ctx, out), self._loop)
+        if not task.done():
+            turn.waiting = out.running[call_id] = TaskCall(task, ctx)
+
+    async def _answer_batch(
+        self, turn: _Turn, call_id: int, module: Module, data: list[bytes], ctx: Context | None, out: Outbox
+    ) -> None:
+        failure: ModrackError | None = None
+        outputs: list[bytes | ModrackError] = []
+        assert module.many is not None
         try:
-            return await answered
-        except asyncio.CancelledError:
-            if running is not None:
-                running.cancel()
+            batch = module.many(data)
+            begun = batch.begin(ctx)
+            outputs = batch.told(begun if isinstance(begun, list) else await begun)
+        except GeneratorExit:
             raise
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its answer
+            failure = envelope(error, module.name)
+        if turn.waiting is not None:
+            out.ended(call_id)
+            if turn.waiting.dropped:
+                return
+        if failure is not None:
+            out.failed(call_id, failure, result=False)
+        else:
+            out.batch_result(call_id, outputs)
+
+    def context(self, request: pb.ExecuteRequest) -> Context:
+        """The context of a call, its deadline counted from now."""
+        return Context(
+            request.module_name,
+            execution_id=request.execution_id,
+            node_id=request.node_id,
+            attempt=request.attempt,
+            idempotency_key=request.idempotency_key,
+            traceparent=request.traceparent,
+            tracestate=request.tracestate,
+            timeout=request.timeout_ms / 1000 if request.timeout_ms else None,
+            nested=self.nested,
+        )
 
     def close(self) -> None:
         """Ends the worker threads that are idle."""
         self._threads.close()
 
-
-def response_of(output: bytes | None, error: ModrackError | None) -> pb.ExecuteResponse:
-    """The message of an answer."""
-    if error is not None:
-        return pb.ExecuteResponse(error=to_wire(error))
-    return pb.ExecuteResponse(output_data=output or b"")
-
-
-def context_of(request: pb.ExecuteRequest) -> Context:
-    """The context of a call, its deadline counted from now."""
-    return Context(
-        request.module_name,
-        execution_id=request.execution_id,
-        node_id=request.node_id,
-        attempt=request.attempt,
-        idempotency_key=request.idempotency_key,
-        traceparent=request.traceparent,
-        tracestate=request.tracestate,
-        timeout=request.timeout_ms / 1000 if request.timeout_ms else None,
-    )
-
-
-def envelope(error: BaseException, module: Module) -> ModrackError:
-    """What the caller learns of an exception: codes of this package as they are, of any other its type and text.
-
-    The stack goes to the local log, and into the details only where `MODRACK_DEBUG` is 1.
-    """
-    if isinstance(error, ModuleError):
-        return error
-    # What `Module` itself raises; a client's error inside a handler is an ordinary exception of that handler.
-    if isinstance(error, ModrackError) and error.code in _OWN:
-        log.warning("module %s: %s", module.name, error)
-        return error
-    if isinstance(error, asyncio.CancelledError):
-        return Cancelled("module.cancelled", f"`{module.name}` cancelled itself", origin="module")
-    log.error("module %s failed", module.name, exc_info=error)
-    details: dict[str, str] = {}
-    if debug():
-        details["stack"] = "".join(traceback.format_exception(error))[-8000:]
-    return UpstreamError("module.failed", _told(error), origin="module", details=details)
-
-
-def debug() -> bool:
-    """Whether `MODRACK_DEBUG` asks for stacks in the details of errors."""
-    return os.environ.get("MODRACK_DEBUG", "") == "1"
-
-
-def _told(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - an author's `__str__` may fail as well
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    def _module(self, call_id: int, request: pb.ExecuteRequest, out: Outbox, *, result: bool) -> Module | None:
+        module = self.modules.get(request.module_name)
+        if module is None:
+            error = NotFound("registry.module.unknown", f"this provider has no module `{request.module_name}`")
+            out.failed(call_id, error, result=result)
+        return module

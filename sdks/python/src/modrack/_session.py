@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal, Protocol
 
 import grpc
+import grpc.aio
 
 from modrack import _attach, _link
 from modrack._address import Address
@@ -168,7 +169,7 @@ class Session:
         connection: Connection | None = None
         try:
             stub = ModuleRegistryAsyncStub(channel)
-            connection = await self._unless_stopping(self._open(stub))
+            connection = await self._unless_stopping(self._open(stub, channel))
             if connection is None:
                 return
             self._told = ""
@@ -193,7 +194,7 @@ class Session:
                 each.cancel()
             await asyncio.gather(task, stopping, return_exceptions=True)
 
-    async def _open(self, stub: ModuleRegistryAsyncStub) -> Connection:
+    async def _open(self, stub: ModuleRegistryAsyncStub, channel: grpc.aio.Channel) -> Connection:
         """Registers and connects over the fastest plane that works."""
         if self._plane == "unary":
             return await self._open_unary(stub)
@@ -219,7 +220,7 @@ class Session:
         if self._plane == "link":
             raise _Refused(Unsupported("client.link.absent", "the host offers no link"))
         try:
-            return await _attach.connect(stub, self._runner, token, most, timeout=CONNECT_TIMEOUT)
+            return await _attach.connect(channel, self._runner, token, most, timeout=CONNECT_TIMEOUT)
         except ModrackError as error:
             if self._plane is None and error.category == "UNSUPPORTED":
                 log.info("the host serves no attach stream; trying unary")

@@ -49,7 +49,9 @@ def module_spec(module: Module) -> pb.ModuleSpec:
         input=to_schema(module.input.type),
         output=to_schema(module.output.type),
         version=module.version,
-        capabilities=pb.ModuleCapabilities(idempotent=module.idempotent),
+        capabilities=pb.ModuleCapabilities(
+            idempotent=module.idempotent, batch=module.many is not None, stream=module.stream
+        ),
         examples=[pb.ModuleExample(input_data=given, output_data=expected) for given, expected in module.examples],
     )
 

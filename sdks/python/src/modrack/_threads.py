@@ -43,7 +43,7 @@ class WorkerThreads:
         self._loop = loop
         self._limit = limit
         self._pending: deque[Job] = deque()
-        self._finished: deque[Job] = deque()
+        self._finished: deque[Callable[[], None]] = deque()
         self._wake: SimpleQueue[bool] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
@@ -65,6 +65,17 @@ class WorkerThreads:
         if self._look is None:
             self._completed_at_look = self._completed
             self._look = self._loop.call_later(_LOOK_AGAIN, self._look_again)
+
+    def tell(self, callback: Callable[[], None]) -> bool:
+        """From a worker thread: calls back on the loop's thread, in order, together with whatever else gathers until then.
+
+        False when the loop is closed.
+        """
+        self._finished.append(callback)
+        if self._flush_is_due:
+            return True
+        self._flush_is_due = True
+        return self._call_loop(self._flush)
 
     def close(self) -> None:
         """Ends the idle threads; those in a handler end after it, or with the process."""
@@ -110,11 +121,8 @@ class WorkerThreads:
                     job = self._pending.popleft()
                 job.run()
                 self._completed += 1
-                self._finished.append(job)
-                if not self._flush_is_due:
-                    self._flush_is_due = True
-                    if not self._call_loop(self._flush):
-                        return
+                if not self.tell(job.done):
+                    return
 
     def _call_loop(self, callback: Callable[[], None]) -> bool:
         try:
@@ -127,4 +135,4 @@ class WorkerThreads:
         # Cleared first: a job that finishes from here on asks for a flush of its own.
         self._flush_is_due = False
         while self._finished:
-            self._finished.popleft().done()
+            self._finished.popleft()()

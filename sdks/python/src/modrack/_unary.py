@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, MutableMapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -23,11 +24,16 @@ from modrack._generated.provider.v1.lifecycle_grpc import (
     add_ModuleLifecycleServicer_to_server,
 )
 from modrack._module import Module
-from modrack._runner import Runner, response_of
+from modrack._runner import Runner
+from modrack._running import Running
 from modrack._specs import Identity, module_spec, provider_info
+from modrack._wire_errors import to_rpc, to_wire
 from modrack.errors import ModrackError, Unavailable
 
 _SERVICES = ("", "modrack.provider.v1.ModuleExecutor", "modrack.provider.v1.ModuleLifecycle")
+
+_AHEAD = 16
+"""Items that a handler may be ahead of the connection on the unary plane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +104,47 @@ class _Executor(ModuleExecutorAsyncServicer):
         request: execution_pb.ExecuteRequest,
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> execution_pb.ExecuteResponse:
-        if self.refusing:
-            error = Unavailable("executor.provider.unavailable", "the provider is draining", retryable=True)
-            return response_of(None, error)
-        self._in_flight += 1
-        self._idle.clear()
-        try:
-            return await self._runner.execute(request)
-        finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self._idle.set()
+        with self._counted() as refused:
+            if refused is not None:
+                return execution_pb.ExecuteResponse(error=to_wire(refused))
+            call = _Request()
+            call.start(self._runner.start_any, request)
+            return response_of(await call.answer())
+
+    async def ExecuteBatch(
+        self,
+        request: execution_pb.ExecuteBatchRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> execution_pb.ExecuteBatchResponse:
+        with self._counted() as refused:
+            if refused is not None:
+                await _abort(context, refused)
+            call = _Request()
+            call.start(self._runner.start_batch, list(request.requests))
+            answer = await call.answer()
+            if isinstance(answer, ModrackError):
+                await _abort(context, answer)
+            return execution_pb.ExecuteBatchResponse(responses=map(response_of, answer))
+
+    async def ExecuteStream(
+        self,
+        request: execution_pb.ExecuteStreamRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> AsyncIterator[execution_pb.ExecuteStreamResponse]:
+        with self._counted() as refused:
+            if refused is not None:
+                await _abort(context, refused)
+            call = _Request()
+            call.start(self._runner.start_stream, request.request, _AHEAD)
+            try:
+                while not isinstance(event := await call.items.get(), ModrackError | None):
+                    # Returns when HTTP/2's flow control lets it go, so that a slow reader holds up the handler.
+                    yield execution_pb.ExecuteStreamResponse(item_data=event)
+                    call.grant()
+                if event is not None:
+                    await _abort(context, event)
+            finally:
+                call.cancel()
 
     async def idle(self, grace: float) -> int:
         try:
@@ -116,6 +152,90 @@ class _Executor(ModuleExecutorAsyncServicer):
         except TimeoutError:
             return self._in_flight
         return 0
+
+    @contextlib.contextmanager
+    def _counted(self) -> Generator[ModrackError | None]:
+        if self.refusing:
+            yield Unavailable("executor.provider.unavailable", "the provider is draining", retryable=True)
+            return
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            yield None
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+
+class _Request:
+    """The `Outbox` of one request: what comes goes to whoever serves it; there is one call, so ids mean nothing."""
+
+    def __init__(self) -> None:
+        self.running: dict[int, Running] = {}
+        self.items: asyncio.Queue[bytes | ModrackError | None] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        self._answer: asyncio.Future[Any] = self._loop.create_future()
+        self._begin: asyncio.Handle | None = None
+
+    def start(self, start: Callable[..., None], *arguments: Any) -> None:
+        """Has the runner start the call, outside any task, so that the handler may become a task of its own."""
+        self._begin = self._loop.call_soon(start, 1, *arguments, self)
+
+    async def answer(self) -> Any:
+        """The answer or the failure. Cancelling this cancels the handler."""
+        try:
+            return await self._answer
+        finally:
+            self.cancel()
+
+    def grant(self) -> None:
+        """One item has gone."""
+        for running in self.running.values():
+            running.grant(1)
+
+    def cancel(self) -> None:
+        """Nobody waits any more."""
+        if self._begin is not None:
+            self._begin.cancel()
+        self._answer.cancel()
+        for running in list(self.running.values()):
+            running.cancel()
+
+    def result(self, call_id: int, output: bytes) -> None:
+        self._settle(output)
+
+    def failed(self, call_id: int, error: ModrackError, *, result: bool = True) -> None:
+        self._settle(error)
+        self.items.put_nowait(error)
+
+    def item(self, call_id: int, data: bytes) -> None:
+        self.items.put_nowait(data)
+
+    def end(self, call_id: int) -> None:
+        self.items.put_nowait(None)
+
+    def batch_result(self, call_id: int, outputs: list[bytes | ModrackError]) -> None:
+        self._settle(outputs)
+
+    def ended(self, call_id: int) -> None:
+        self.running.pop(call_id, None)
+
+    def _settle(self, answer: Any) -> None:
+        if not self._answer.done():
+            self._answer.set_result(answer)
+
+
+def response_of(answer: bytes | ModrackError) -> execution_pb.ExecuteResponse:
+    """The message of one answer."""
+    if isinstance(answer, bytes):
+        return execution_pb.ExecuteResponse(output_data=answer)
+    return execution_pb.ExecuteResponse(error=to_wire(answer))
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: ModrackError) -> NoReturn:
+    status, trailer = to_rpc(error)
+    await context.abort(status, error.message, trailing_metadata=trailer)
 
 
 class _Lifecycle(ModuleLifecycleAsyncServicer):

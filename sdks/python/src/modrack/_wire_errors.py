@@ -38,6 +38,22 @@ _BARE: dict[grpc.StatusCode, tuple[Category, str, bool]] = {
     grpc.StatusCode.NOT_FOUND: ("NOT_FOUND", "client.target.unknown", False),
 }
 
+_STATUS: dict[Category, grpc.StatusCode] = {
+    "INVALID_ARGUMENT": grpc.StatusCode.INVALID_ARGUMENT,
+    "UNAUTHENTICATED": grpc.StatusCode.UNAUTHENTICATED,
+    "PERMISSION_DENIED": grpc.StatusCode.PERMISSION_DENIED,
+    "NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "CONFLICT": grpc.StatusCode.ABORTED,
+    "FAILED_PRECONDITION": grpc.StatusCode.FAILED_PRECONDITION,
+    "RATE_LIMITED": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "UNSUPPORTED": grpc.StatusCode.UNIMPLEMENTED,
+    "UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+    "DEADLINE_EXCEEDED": grpc.StatusCode.DEADLINE_EXCEEDED,
+    "CANCELLED": grpc.StatusCode.CANCELLED,
+    "UPSTREAM_ERROR": grpc.StatusCode.UNKNOWN,
+    "INTERNAL": grpc.StatusCode.INTERNAL,
+}
+
 
 def to_wire(error: ModrackError) -> pb.Error:
     """The envelope of an exception."""
@@ -82,6 +98,14 @@ def from_rpc(error: grpc.RpcError) -> ModrackError:
     status: grpc.StatusCode = call.code()
     category, code, retryable = _BARE.get(status, ("INTERNAL", "client.rpc.failed", False))
     return error_of(category, code, call.details() or status.name, retryable=retryable, details={"grpc": status.name})
+
+
+def to_rpc(error: ModrackError) -> tuple[grpc.StatusCode, tuple[tuple[str, bytes], ...]]:
+    """The status and the trailer by which a gRPC call fails with an exception."""
+    wire = to_wire(error)
+    details = pb.StatusDetails(code=_STATUS[error.category].value[0], message=wire.message)
+    details.details.add().Pack(wire)
+    return _STATUS[error.category], ((TRAILER, details.SerializeToString()),)
 
 
 def printable(text: object, most: int) -> str:

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from modrack import _decode, _encode, _fast, _json
@@ -70,26 +71,18 @@ class Codec:
     builds may raise what it likes; that passes through.
     """
 
-    __slots__ = ("_decode", "_encode", "type")
+    __slots__ = ("decode", "encode", "type")
+
+    encode: Callable[[Any], bytes]
+    """Canonical MessagePack of a native value; equal values have equal bytes in every language."""
+
+    decode: Callable[[bytes], Any]
+    """The native value of MessagePack bytes, canonical or not."""
 
     def __init__(self, ctype: CType) -> None:
         self.type = check_type(ctype)
-        self._encode = _fast.compile_encoder(ctype)
-        self._decode = _fast.compile_decoder(ctype)
-
-    def encode(self, value: Any) -> bytes:
-        """Canonical MessagePack of a native value; equal values have equal bytes in every language."""
-        try:
-            return _fast.pack(self._encode(value))
-        except _fast.REFUSED:
-            return _encode.encode(self.type, value)
-
-    def decode(self, data: bytes) -> Any:
-        """The native value of MessagePack bytes, canonical or not."""
-        try:
-            return self._decode(_fast.unpack(data))
-        except _fast.REFUSED:
-            return _decode.decode(self.type, data)
+        self.encode = _fast.packer(ctype, lambda value: _encode.encode(ctype, value))
+        self.decode = _fast.unpacker(ctype, lambda data: _decode.decode(ctype, data))
 
     def to_json(self, value: Any) -> Any:
         """The JSON form of a native value, as `json.dumps` takes it."""

@@ -116,6 +116,7 @@ class Provider:
         examples: Iterable[Example] = (),
         input: Any = None,
         output: Any = None,
+        batch: bool = False,
     ) -> Callable[[Handler], Handler]: ...
 
     def module(self, handler: Any = None, /, **options: Any) -> Any:
@@ -123,7 +124,11 @@ class Provider:
 
         Bare, or with options: `name` (that of the function), `description` (its docstring), `version` (semantic),
         `idempotent` (it may be retried), `examples` (pairs of input and output, checked here and at registration), `input` and
-        `output` (an annotation or a `CType` in place of what the function says; with `input` it takes that one value).
+        `output` (an annotation or a `CType` in place of what the function says; with `input` it takes that one value), `batch`.
+
+        A generator, async or not, streams: annotate it with `AsyncIterator[T]` or `Iterator[T]`. With `batch` the function takes a
+        `list` of inputs and returns as many outputs, or exceptions in place of those that failed:
+        `def Embed(texts: list[Text]) -> list[Vector | ModuleError]`, where the fields of `Text` are the input of one call.
 
         Raises `SchemaError` for an annotation without a type, with the path to it. On a running provider the new module is
         registered in the background; `await provider.publish()` waits for it.
@@ -159,7 +164,8 @@ class Provider:
         return "\n".join(lines)
 
     def run(self) -> None:
-        """Serves until SIGTERM, SIGINT or the host's drain command; then finishes what runs and returns.
+        """Serves until SIGTERM, SIGINT or the host's drain command; then finishes what runs and returns. On uvloop where it is
+        installed.
 
         A second signal ends the process at once. Raises `SystemExit`: 2 when no host is named (after saying what this
         provider is), 1 when the host refuses the registration for good.
@@ -170,7 +176,8 @@ class Provider:
             print(f"\nSet {VARIABLE} to serve it, e.g. {VARIABLE}=http://127.0.0.1:7420", file=sys.stderr)
             raise SystemExit(2)
         try:
-            asyncio.run(self.serve(handle_signals=True))
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                runner.run(self.serve(handle_signals=True))
         except ModrackError as error:
             print(f"modrack: provider {self.namespace} refused: {error}", file=sys.stderr)
             hint = _HINTS.get(error.code) or error.details.get("hint")
@@ -275,6 +282,15 @@ class Provider:
 def _names_of(frame: FrameType) -> dict[str, Any]:
     """The names that annotations given as text may mean where the decorator stands; classes inside a function, say."""
     return frame.f_locals
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """That of uvloop, where it is installed; `None` stands for asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _log_to_stderr() -> None:
