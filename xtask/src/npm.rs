@@ -13,6 +13,8 @@ use crate::workspace::Workspace;
 pub(crate) const SDK: &str = "sdks/typescript";
 /// The stubs that are generated for the tests.
 pub(crate) const GOLDEN: &str = "tests/golden/typescript";
+/// The bindings that are generated for the tests.
+pub(crate) const BINDINGS: &str = "tests/golden/bindings/typescript";
 /// Tools of the tree that come from npm: buf.
 pub(crate) const TOOLS: &str = "xtask/node";
 

@@ -14,7 +14,9 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
     for project in [npm::SDK, npm::GOLDEN, npm::TOOLS] {
         node_project(workspace, progress, project)?;
     }
-    build_typescript(workspace, progress)
+    build_typescript(workspace, progress)?;
+    // It uses the SDK as a package, so the SDK comes first.
+    node_project(workspace, progress, npm::BINDINGS)
 }
 
 /// Installs the packages of one npm project.

@@ -39,11 +39,7 @@ async fn modules(args: &CodegenArgs, config: Option<PathBuf>) -> Result<Lock, Fa
         }
     };
     if lock.modules.is_empty() {
-        let what = match args.modules.as_slice() {
-            [] => "no modules".to_owned(),
-            patterns => format!("no module that matches `{}`", patterns.join("` or `")),
-        };
-        return Err(Failure::local(codes::MODULE_UNMATCHED, format!("{whence} has {what}")).into());
+        return Err(lock::unmatched(&whence, &args.modules).into());
     }
     Ok(lock)
 }

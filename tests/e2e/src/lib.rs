@@ -8,6 +8,6 @@ mod process;
 mod provider;
 
 pub use host::{Host, Settings};
-pub use locate::{golden_client, program};
+pub use locate::{golden_bindings, golden_bindings_directory, golden_client, golden_provider, program};
 pub use process::Process;
 pub use provider::{Language, Plane, Provider};

@@ -50,6 +50,40 @@ pub fn golden_client(language: Language) -> Command {
     }
 }
 
+/// `tests/golden/bindings`.
+#[must_use]
+pub fn golden_bindings_directory() -> PathBuf {
+    root().join("tests/golden/bindings")
+}
+
+/// The program of `tests/golden/bindings` in a language: it calls every module of the golden provider through generated bindings.
+#[must_use]
+pub fn golden_bindings(language: Language) -> Command {
+    let golden = golden_bindings_directory();
+    let make = "cargo xtask test e2e";
+    match language {
+        Language::Rust => Command::new(existing(target().join("use_bindings"), make)),
+        Language::Python => {
+            let mut command = Command::new(python());
+            command.arg(golden.join("python/use_bindings.py"));
+            command
+        }
+        Language::TypeScript => {
+            let mut command = Command::new("node");
+            command.arg(existing(golden.join("typescript/dist/use-bindings.js"), make));
+            command
+        }
+    }
+}
+
+/// The provider whose modules the golden bindings are of.
+#[must_use]
+pub fn golden_provider() -> Command {
+    let mut command = Command::new(python());
+    command.arg(golden_bindings_directory().join("provider.py"));
+    command
+}
+
 pub(crate) fn rust_fixture() -> PathBuf {
     existing(target().join("examples/fixture"), "cargo build -p modrack --example fixture")
 }

@@ -33,7 +33,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("modrack-derive", &[]),
     // Tests from outside: they see what a client sees.
     ("e2e", &["protocol", "testkit"]),
+    ("conformance", &["e2e", "protocol", "testkit"]),
+    // One of the programs that the conformance tests start: an author's, in Rust.
+    ("conformance-provider", &["modrack"]),
+    // The codec of the host takes part in the comparison.
+    ("differential", &["type-schema"]),
     ("golden", &[]),
+    // Bindings are used as a user of the SDK uses them.
+    ("golden-bindings", &["modrack"]),
 ];
 
 /// What tests may use besides.

@@ -21,6 +21,9 @@ pub(crate) async fn run(target: &Target, args: LockArgs, output: &Output) -> Res
         return check(target, &args, output).await;
     }
     let lock = fetch(target, &args.modules).await?;
+    if lock.modules.is_empty() {
+        return Err(unmatched(&format!("the host at `{}`", target.as_str()), &args.modules).into());
+    }
     let text = lock.to_string();
     let is_same = std::fs::read_to_string(&args.out).is_ok_and(|present| present == text);
     if !is_same {
@@ -49,6 +52,15 @@ pub(crate) async fn fetch(target: &Target, patterns: &[String]) -> Result<Lock, 
         }
     }
     Ok(Lock { patterns: patterns.to_vec(), modules })
+}
+
+/// That there is nothing to write.
+pub(crate) fn unmatched(whence: &str, patterns: &[String]) -> Failure {
+    let what = match patterns {
+        [] => "no modules".to_owned(),
+        patterns => format!("no module that matches `{}`", patterns.join("` or `")),
+    };
+    Failure::local(codes::MODULE_UNMATCHED, format!("{whence} has {what}"))
 }
 
 /// Reads a lock from a file.

@@ -114,9 +114,13 @@ fn export(class: &str, taken: &mut Unique) -> String {
 /// For each named type, what the static type under its name is of: `Accepted` or `Infer`.
 type Views = HashMap<String, &'static str>;
 
-/// A side of a module that needs a type of its own: every one but those without parts.
+/// Whether the whole input or output of a module needs a type of its own: every one that has parts.
 fn needs_name(ctype: &CType) -> bool {
-    !matches!(ctype, CType::String | CType::Int | CType::Float | CType::Bool | CType::Bytes | CType::Any)
+    match ctype {
+        CType::String | CType::Int | CType::Float | CType::Bool | CType::Bytes | CType::Any => false,
+        CType::Record(record) => !record.fields.is_empty(),
+        CType::List(_) | CType::Map(..) | CType::Option(_) | CType::Union(_) => true,
+    }
 }
 
 fn file(namespace: &Namespace<'_>) -> File {
@@ -200,7 +204,11 @@ fn method(module: &Module<'_>, named: &Named<'_>, views: &Views, name: String) -
             let default = if all_optional { " = {}" } else { "" };
             (Some(format!("input: {}{default}", accepted(&signature.input, named, views))), "input")
         }
-        Input::Value(ctype) => (Some(format!("value: {}", accepted(ctype, named, views))), "value"),
+        Input::Value(ctype) => {
+            let parameter = format!("value: {}", accepted(ctype, named, views));
+            // A client takes `undefined` for an input that was left out.
+            (Some(parameter), if ctype.is_option() { "value ?? null" } else { "value" })
+        }
     };
     let output = value(&signature.output, named, views);
     let stream = module.locked.capabilities.stream;

@@ -13,6 +13,7 @@ mod calls;
 mod command_line;
 mod ends_of_a_call;
 mod failures;
+mod generated_bindings;
 mod generated_clients;
 mod groups;
 mod leases;
