@@ -8,6 +8,7 @@ import { type Ask, HostChannel, type Known, NO_SCOPE, type Scope } from "./clien
 import { type ModuleEvent, type ModuleInfo, moduleEvent, moduleInfo, required } from "./client/listing.js";
 import { CodecError, ModrackError } from "./errors.js";
 import type { BatchOutput, CallStreamResponse, WatchResponse } from "./generated/modrack/host/v1/host.js";
+import { type ClientSpan, type Trace, tracing } from "./telemetry.js";
 import type { TypedModule, TypedStream } from "./typed_module.js";
 import { findAddress } from "./wire/address.js";
 import { errorFromRpc, errorFromWire } from "./wire/errors.js";
@@ -78,6 +79,7 @@ export class Client {
   readonly #channel: HostChannel;
   readonly #scope: Scope;
   readonly #timeoutMs: number;
+  readonly #tracing = tracing();
 
   constructor(options?: ClientOptions);
   /** @internal */
@@ -107,13 +109,14 @@ export class Client {
   call<In, Out>(module: TypedModule<In, Out>, input: In, options?: CallOptions): Promise<Out>;
   call<Output = unknown>(module: string, input?: unknown, options?: CallOptions): Promise<Output>;
   async call(module: TypedModule<never, unknown> | string, input: unknown = {}, options: CallOptions = {}) {
-    const ask = this.#asking(options);
-    return this.#reaching(module, options, ask, async (target) => {
-      const call = callRequest(target, target.input.encode(input), options);
-      const { output } = await this.#channel.ask(() => this.#channel.client.call(call, ask()));
-      if (output.case === "outputData") return target.output.decode(output.value);
-      throw invalidAnswer("the host answered without an output");
-    });
+    return this.#spanned(module, options, (ask) =>
+      this.#reaching(module, options, ask, async (target) => {
+        const call = callRequest(target, target.input.encode(input), options);
+        const { output } = await this.#channel.ask(() => this.#channel.client.call(call, ask()));
+        if (output.case === "outputData") return target.output.decode(output.value);
+        throw invalidAnswer("the host answered without an output");
+      }),
+    );
   }
 
   /**
@@ -138,7 +141,8 @@ export class Client {
     input: unknown = {},
     options: CallOptions = {},
   ): AsyncGenerator<unknown, void, undefined> {
-    const ask = this.#asking(options);
+    const span = await this.#span(module);
+    const ask = this.#asking(options, span);
     // Nothing has run when the host says that the types or the token are old, so the first message decides.
     const open = async (target: Target) => {
       const call = callRequest(target, target.input.encode(input), options);
@@ -149,18 +153,25 @@ export class Client {
       });
       return { target, messages, first };
     };
-    const { target, messages, first } = await this.#reaching(module, options, ask, open);
+    let close = async (): Promise<void> => undefined;
     try {
+      const { target, messages, first } = await this.#reaching(module, options, ask, open);
+      close = async () => {
+        await messages.iterator.return?.();
+        messages.cancel();
+      };
       for (let next = first; !next.done; next = await messages.iterator.next()) {
         const { event } = next.value;
         if (event.case === "itemData") yield target.output.decode(event.value);
         else if (event.case !== "info") throw invalidAnswer("the host sent a message without an item");
       }
-    } catch (error) {
-      throw errorFromRpc(error);
+    } catch (failure) {
+      const error = errorFromRpc(failure);
+      span?.end(error);
+      throw error;
     } finally {
-      await messages.iterator.return?.();
-      messages.cancel();
+      await close();
+      span?.end();
     }
   }
 
@@ -191,25 +202,21 @@ export class Client {
     options: BatchOptions = {},
   ): Promise<unknown[]> {
     if (inputs.length === 0) return [];
-    const ask = this.#asking(options);
-    return this.#reaching(module, options, ask, async (target) => {
-      const request = {
-        module: target.name,
-        schemaFingerprint: target.fingerprint,
-        inputs: inputs.map((input, i) => ({
-          input: { case: "inputData" as const, value: encodeElement(target, input, i) },
-          idempotencyKey: options.idempotencyKeys?.[i] ?? "",
-        })),
-      };
-      const { outputs } = await this.#channel.ask(() => this.#channel.client.callBatch(request, ask()));
-      if (outputs.length === inputs.length) return outputs.map((output) => elementOf(target, output));
-      throw invalidAnswer(`the host answered ${inputs.length} inputs with ${outputs.length} outputs`);
-    });
-  }
-
-  /** As {@link call}, for a typed module alone. */
-  callTyped<I, O>(module: TypedModule<I, O>, input: I, options: CallOptions = {}): Promise<O> {
-    return this.call(module, input, options);
+    return this.#spanned(module, options, (ask) =>
+      this.#reaching(module, options, ask, async (target) => {
+        const request = {
+          module: target.name,
+          schemaFingerprint: target.fingerprint,
+          inputs: inputs.map((input, i) => ({
+            input: { case: "inputData" as const, value: encodeElement(target, input, i) },
+            idempotencyKey: options.idempotencyKeys?.[i] ?? "",
+          })),
+        };
+        const { outputs } = await this.#channel.ask(() => this.#channel.client.callBatch(request, ask()));
+        if (outputs.length === inputs.length) return outputs.map((output) => elementOf(target, output));
+        throw invalidAnswer(`the host answered ${inputs.length} inputs with ${outputs.length} outputs`);
+      }),
+    );
   }
 
   /** The modules whose names match, e.g. `text.*`, in ascending order; all without a pattern. */
@@ -271,11 +278,37 @@ export class Client {
   }
 
   /** What each question of one call is asked with: the deadline is that of the call, the token the present one. */
-  #asking({ timeoutMs = this.#timeoutMs, signal }: WaitOptions): () => Ask {
+  #asking({ timeoutMs = this.#timeoutMs, signal }: WaitOptions, trace: Trace = this.#scope): () => Ask {
     const deadline = Math.min(Date.now() + timeoutMs, this.#scope.deadline);
     const outer = this.#scope.signal;
     const both = signal !== undefined && outer !== undefined ? AbortSignal.any([signal, outer]) : (signal ?? outer);
-    return () => ({ deadline, signal: both, metadata: this.#channel.metadata(this.#scope) });
+    return () => ({ deadline, signal: both, metadata: this.#channel.metadata(trace) });
+  }
+
+  /** The span of a call, where calls are traced; what goes out with the call names it. */
+  async #span(
+    module: TypedModule<never, unknown> | TypedStream<never, unknown> | string,
+  ): Promise<ClientSpan | undefined> {
+    if (this.#tracing === undefined) return undefined;
+    return (await this.#tracing)?.call(typeof module === "string" ? module : module.name, this.#scope);
+  }
+
+  /** Does something inside the span of a call. */
+  async #spanned<T>(
+    module: TypedModule<never, unknown> | string,
+    options: WaitOptions,
+    act: (ask: () => Ask) => Promise<T>,
+  ): Promise<T> {
+    if (this.#tracing === undefined) return act(this.#asking(options));
+    const span = await this.#span(module);
+    try {
+      const result = await act(this.#asking(options, span));
+      span?.end();
+      return result;
+    } catch (error) {
+      span?.end(error);
+      throw error;
+    }
   }
 
   /** Does something with a module whose types are known; once more where they have changed since the host told them. */

@@ -100,7 +100,7 @@ export interface BatchModule extends Common {
   readonly kind: "batch";
   /** An input as the handler takes it; a promise only where its validation is asynchronous. Throws as `run`. */
   readonly read: (input: Reader) => unknown;
-  /** The outputs of inputs that were read. @throws ModrackError with `executor.output.invalid` for another number of them. */
+  /** The outputs of inputs that were read. @throws ModrackError with `module.batch_mismatch` for another number of them. */
   readonly run: (inputs: unknown[], context: BatchContext) => readonly unknown[] | Promise<readonly unknown[]>;
   /** An output as it may be encoded; a promise only where its validation is asynchronous. */
   readonly check: (output: unknown) => unknown;
@@ -163,7 +163,10 @@ export function compileBatchModule<I extends Schema, O extends Schema>(
       return chain(call(values, context), (outputs) => {
         if (Array.isArray(outputs) && outputs.length === length) return outputs as readonly unknown[];
         const found = Array.isArray(outputs) ? `${outputs.length} outputs` : typeof outputs;
-        throw invalidOutput(`\`${name}\` answered ${length} inputs with ${found}`);
+        throw new ModrackError("module.batch_mismatch", `\`${name}\` answered ${length} inputs with ${found}`, {
+          category: "UPSTREAM_ERROR",
+          origin: "module",
+        });
       });
     },
     check: output,

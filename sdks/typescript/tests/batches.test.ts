@@ -112,7 +112,7 @@ for (const plane of ["link", "attach", "unary"] as const) {
 
     test("another number of outputs, and what the handler throws, fails all by code", async () => {
       const batch = await connected();
-      expect(await batch([request("Short"), request("Short")])).toBe("executor.output.invalid");
+      expect(await batch([request("Short"), request("Short")])).toBe("module.batch_mismatch");
       expect(await batch([request("Raise"), request("Raise")])).toBe("test.all");
       expect(await batch([request("Plain")])).toBe("executor.batch.unsupported");
       expect(await batch([request("Nope")])).toBe("registry.module.unknown");

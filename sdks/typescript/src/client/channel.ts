@@ -5,6 +5,7 @@ import { type ChannelCredentials, Metadata } from "@grpc/grpc-js";
 import { Codec } from "../codec/codec.js";
 import { ModrackError } from "../errors.js";
 import { HostClient } from "../generated/modrack/host/v1/host.js";
+import type { Trace } from "../telemetry.js";
 import { type Address, CHANNEL_OPTIONS } from "../wire/address.js";
 import { errorFromRpc } from "../wire/errors.js";
 import type { TokenSource } from "../wire/secrets.js";
@@ -27,14 +28,11 @@ export interface Ask {
 }
 
 /** Where a question comes from: nothing for a program's own, the call that a handler answers for a nested one. */
-export interface Scope {
+export interface Scope extends Trace {
   /** No question lasts longer, in milliseconds since the epoch. */
   readonly deadline: number;
   /** Cancels every question when it fires. Asked for with each question. */
   readonly signal: AbortSignal | undefined;
-  /** W3C trace context; empty without a trace. */
-  readonly traceparent: string;
-  readonly tracestate: string;
 }
 
 /** The scope of a program's own questions. */
@@ -68,13 +66,13 @@ export class HostChannel {
     return this.#client;
   }
 
-  /** What goes out with a question of this scope. */
-  metadata(scope: Scope): Metadata {
+  /** What goes out with a question of this trace. */
+  metadata(trace: Trace): Metadata {
     const metadata = new Metadata();
     const token = this.#token.current();
     if (token !== "") metadata.set("authorization", `Bearer ${token}`);
-    if (scope.traceparent !== "") metadata.set("traceparent", scope.traceparent);
-    if (scope.tracestate !== "") metadata.set("tracestate", scope.tracestate);
+    if (trace.traceparent !== "") metadata.set("traceparent", trace.traceparent);
+    if (trace.tracestate !== "") metadata.set("tracestate", trace.tracestate);
     return metadata;
   }
 

@@ -8,12 +8,12 @@ import { errorFromRpc } from "../wire/errors.js";
 import { FrameWriter } from "../wire/frames_out.js";
 import type { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
-import type { Runner } from "./runner.js";
+import type { Starter } from "./sink.js";
 
 /** How an attachment comes about. */
 export interface AttachOptions {
   readonly client: ModuleRegistryClient;
-  readonly runner: Runner;
+  readonly starter: Starter;
   readonly sessionToken: string;
   readonly maxMessageBytes: number;
   readonly timeoutMs: number;
@@ -60,7 +60,7 @@ class Attachment implements Connection {
   #over = false;
 
   constructor(options: AttachOptions) {
-    this.conversation = new Conversation(options.runner, new FrameWriter(0, options.maxMessageBytes), () => {
+    this.conversation = new Conversation(options.starter, new FrameWriter(0, options.maxMessageBytes), () => {
       if (!this.#receiving) setImmediate(() => this.#flush());
     });
     this.draining = this.conversation.draining;

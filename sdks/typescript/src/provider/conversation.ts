@@ -6,8 +6,7 @@ import type { Module } from "../module.js";
 import { errorFromWire, errorToWire } from "../wire/errors.js";
 import { type CallId, type FrameListener, FrameReader, malformed, type Request, requestOf } from "../wire/frames_in.js";
 import type { FrameWriter, ProviderFrameInit } from "../wire/frames_out.js";
-import type { Runner } from "./runner.js";
-import type { Running, Sink } from "./sink.js";
+import type { Running, Sink, Starter } from "./sink.js";
 
 /**
  * One connection's state. Frames gather until the connection takes them, so whatever is answered while one received
@@ -20,7 +19,7 @@ export class Conversation implements FrameListener, Sink {
   readonly draining: Promise<void>;
   /** What waits to be sent. */
   readonly outgoing: FrameWriter;
-  readonly #runner: Runner;
+  readonly #starter: Starter;
   readonly #wake: () => void;
   readonly #reader = new FrameReader(this);
   readonly #running = new Map<CallId, Running>();
@@ -29,8 +28,8 @@ export class Conversation implements FrameListener, Sink {
   #drain!: () => void;
 
   /** @param wake is called when there is something to send after there was nothing. */
-  constructor(runner: Runner, outgoing: FrameWriter, wake: () => void) {
-    this.#runner = runner;
+  constructor(starter: Starter, outgoing: FrameWriter, wake: () => void) {
+    this.#starter = starter;
     this.outgoing = outgoing;
     this.#wake = wake;
     this.welcomed = new Promise((resolve) => {
@@ -91,11 +90,11 @@ export class Conversation implements FrameListener, Sink {
   }
 
   execute(id: CallId, request: Request): void {
-    this.#started(id, this.#runner.call(id, request, this));
+    this.#started(id, this.#starter.call(id, request, this));
   }
 
   stream(id: CallId, request: Request, credit: number): void {
-    this.#started(id, this.#runner.stream(id, request, credit, this));
+    this.#started(id, this.#starter.stream(id, request, credit, this));
   }
 
   credit(id: CallId, items: number): void {
@@ -115,7 +114,7 @@ export class Conversation implements FrameListener, Sink {
         const id = Number(callId);
         const requests = frame.value.requests.map(requestOf);
         if (requests.length === 0) throw malformed("a batch without requests");
-        return this.#started(id, this.#runner.batch(id, requests, this));
+        return this.#started(id, this.#starter.batch(id, requests, this));
       }
       case "ping":
         return this.#send({ frame: { case: "pong", value: { number: frame.value.number } } });

@@ -8,7 +8,7 @@ import { malformed } from "../wire/frames_in.js";
 import { FrameWriter } from "../wire/frames_out.js";
 import type { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
-import type { Runner } from "./runner.js";
+import type { Starter } from "./sink.js";
 
 /** Bytes of a length. */
 const PREFIX = 4;
@@ -16,7 +16,7 @@ const PREFIX = 4;
 /** How a link comes about. */
 export interface LinkOptions {
   readonly endpoint: LinkEndpoint;
-  readonly runner: Runner;
+  readonly starter: Starter;
   readonly sessionToken: string;
   readonly maxMessageBytes: number;
   readonly timeoutMs: number;
@@ -76,7 +76,7 @@ class Link implements Connection {
     readonly options: LinkOptions,
     readonly socket: Socket,
   ) {
-    this.conversation = new Conversation(options.runner, new FrameWriter(PREFIX, options.maxMessageBytes), () => {
+    this.conversation = new Conversation(options.starter, new FrameWriter(PREFIX, options.maxMessageBytes), () => {
       // While a message is worked through, its end sends everything at once.
       if (!this.#receiving) setImmediate(() => this.#flush());
     });

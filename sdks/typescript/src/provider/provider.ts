@@ -18,11 +18,13 @@ import {
   type StreamSpec,
 } from "../module.js";
 import type { Schema } from "../schema.js";
+import { type Tracing, tracing } from "../telemetry.js";
 import { findAddress, HOST_VARIABLE } from "../wire/address.js";
 import { channelCredentials, SessionToken, type TlsFiles } from "../wire/secrets.js";
 import { PLANES, type Plane } from "./connection.js";
 import { Runner } from "./runner.js";
 import { Session } from "./session.js";
+import { TracedStarter } from "./traced.js";
 
 const NAMESPACE = /^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$/;
 const SERVICE_ID = /^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/;
@@ -260,6 +262,8 @@ export class Provider {
     const token = new SessionToken(() => session.token);
     const channel = new HostChannel(address, () => channelCredentials(address, this.#options), token);
     const nested = (scope: Scope): Client => new Client(channel, scope);
+    const runner = new Runner(this.#modules, { logger: this.#logger, nested });
+    let traces: Tracing | undefined;
     const session: Session = new Session({
       address,
       tls: this.#options,
@@ -275,7 +279,7 @@ export class Provider {
         configuration: this.#configuration,
         stop: () => session.stop(),
       },
-      runner: new Runner(this.#modules, { logger: this.#logger, nested }),
+      starter: (plane) => (traces === undefined ? runner : new TracedStarter(runner, traces, this.namespace, plane)),
       logger: this.#logger,
       plane: this.#plane,
       listen: listen ?? "127.0.0.1:0",
@@ -288,10 +292,14 @@ export class Provider {
     });
     this.#session = session;
     try {
+      // Where nothing is traced, nothing is waited for.
+      const loading = tracing();
+      if (loading !== undefined) traces = await loading;
       await session.run();
     } finally {
       this.#session = undefined;
       channel.close();
+      await traces?.flush();
     }
   }
 

@@ -6,25 +6,25 @@ import { isDebug, type Logger } from "../logger.js";
 import { type BatchModule, type CallModule, isThenable, type Module, outputFault } from "../module.js";
 import type { CallId, Request } from "../wire/frames_in.js";
 import { BatchRun } from "./batch_run.js";
-import type { Running, Sink } from "./sink.js";
+import type { Running, Sink, Starter } from "./sink.js";
 import { StreamRun } from "./stream_run.js";
 
 /** What {@link Module} itself throws; the same codes from a client inside a handler are that handler's failure. */
 const OWN: ReadonlySet<string> = new Set([
   "executor.input.invalid",
   "executor.output.invalid",
+  "module.batch_mismatch",
   "module.input_refused",
   "module.output_too_large",
 ]);
 
 /** Starts the calls of one provider. `modules` is looked into at each call, so that it may change. */
-export class Runner {
+export class Runner implements Starter {
   constructor(
     readonly modules: ReadonlyMap<string, Module>,
     readonly around: Surroundings,
   ) {}
 
-  /** Starts a call; `undefined` when it is answered already. */
   call(id: CallId, request: Request, sink: Sink): Running | undefined {
     const module = this.modules.get(request.module);
     if (module === undefined || module.kind !== "call") {
@@ -43,7 +43,6 @@ export class Runner {
     return undefined;
   }
 
-  /** Starts a call whose output is a stream, with credit for the first items; `undefined` when it is answered already. */
   stream(id: CallId, request: Request, credit: number, sink: Sink): Running | undefined {
     const module = this.modules.get(request.module);
     if (module === undefined) return refuse(id, sink, unknown(request.module));
@@ -58,7 +57,6 @@ export class Runner {
     }
   }
 
-  /** Starts several calls of one module, answered together; `undefined` when they are answered already. */
   batch(id: CallId, requests: readonly Request[], sink: Sink): Running | undefined {
     const name = requests[0]?.module ?? "";
     const module = this.modules.get(name);

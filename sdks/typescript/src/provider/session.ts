@@ -21,7 +21,7 @@ import { channelCredentials, type TlsFiles } from "../wire/secrets.js";
 import { connectAttach } from "./attach.js";
 import type { Connection, Plane } from "./connection.js";
 import { connectLink } from "./link.js";
-import type { Runner } from "./runner.js";
+import type { Starter } from "./sink.js";
 import { registerRequest } from "./specs.js";
 import { type Served, UnaryServer } from "./unary.js";
 
@@ -38,7 +38,8 @@ export interface SessionOptions {
   readonly address: Address;
   readonly tls: TlsFiles;
   readonly served: Served;
-  readonly runner: Runner;
+  /** Starts the calls that come by a plane. */
+  readonly starter: (plane: Plane) => Starter;
   readonly logger: Logger;
   /** The only plane to use; the fastest that works where it is absent. */
   readonly plane?: Plane | undefined;
@@ -181,13 +182,16 @@ export class Session {
       throw error;
     }
     const { sessionToken, maxMessageBytes, link } = this.#registration;
-    const options = { runner: this.#options.runner, sessionToken, maxMessageBytes, timeoutMs: CONNECT_TIMEOUT_MS };
+    const options = { sessionToken, maxMessageBytes, timeoutMs: CONNECT_TIMEOUT_MS };
+    const { starter } = this.#options;
     if (plane !== "attach") {
-      const linked = await this.#openLink(link === undefined ? undefined : { ...options, endpoint: link });
+      const linked = await this.#openLink(
+        link === undefined ? undefined : { ...options, starter: starter("link"), endpoint: link },
+      );
       if (linked !== undefined) return linked;
     }
     try {
-      return await connectAttach({ ...options, client });
+      return await connectAttach({ ...options, starter: starter("attach"), client });
     } catch (error) {
       if (plane !== undefined || !(error instanceof ModrackError) || error.category !== "UNSUPPORTED") throw error;
       this.#options.logger.info("the host serves no attach stream; trying unary");
@@ -213,7 +217,7 @@ export class Session {
 
   async #openUnary(client: ModuleRegistryClient): Promise<Connection> {
     if (this.#server === undefined) {
-      const server = new UnaryServer(this.#options.runner, this.#options.served);
+      const server = new UnaryServer(this.#options.starter("unary"), this.#options.served);
       // The server's own life is longer than this connection: its address stays.
       this.#server = server;
       try {

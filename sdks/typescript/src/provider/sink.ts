@@ -2,7 +2,7 @@
 
 import type { ModrackError } from "../errors.js";
 import type { Module } from "../module.js";
-import type { CallId } from "../wire/frames_in.js";
+import type { CallId, Request } from "../wire/frames_in.js";
 
 /** Takes the answers of calls. Each call is told from the others by its id. */
 export interface Sink {
@@ -26,4 +26,14 @@ export interface Running {
   cancel(reason: ModrackError): void;
   /** Permits so many items more; nothing where there are no items. */
   grant(items: number): void;
+}
+
+/** Starts calls. Each gives `undefined` for what is answered already. */
+export interface Starter {
+  /** A call that is answered once. */
+  call(id: CallId, request: Request, sink: Sink): Running | undefined;
+  /** A call whose output is a stream, with credit for its first items. */
+  stream(id: CallId, request: Request, credit: number, sink: Sink): Running | undefined;
+  /** Several calls of one module, of which there is at least one, answered together. */
+  batch(id: CallId, requests: readonly Request[], sink: Sink): Running | undefined;
 }

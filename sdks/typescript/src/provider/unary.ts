@@ -27,8 +27,7 @@ import { CHANNEL_OPTIONS } from "../wire/address.js";
 import { errorToStatus, errorToWire } from "../wire/errors.js";
 import { malformed, type Request, requestOf, requestOfBytes } from "../wire/frames_in.js";
 import type { Connection } from "./connection.js";
-import type { Runner } from "./runner.js";
-import type { Running, Sink } from "./sink.js";
+import type { Running, Sink, Starter } from "./sink.js";
 import { type Identity, moduleSpec, providerInfo } from "./specs.js";
 
 const SERVICES = ["", "modrack.provider.v1.ModuleExecutor", "modrack.provider.v1.ModuleLifecycle"];
@@ -58,7 +57,7 @@ export class UnaryServer implements Connection {
   #url = "";
 
   constructor(
-    readonly runner: Runner,
+    readonly starter: Starter,
     readonly served: Served,
   ) {
     this.ended = new Promise((resolve) => {
@@ -140,7 +139,7 @@ export class UnaryServer implements Connection {
         encoded: (_, output) => send(output),
         fail: (_, error) => send(error),
       },
-      (sink) => this.runner.call(0, call.request, sink),
+      (sink) => this.starter.call(0, call.request, sink),
     );
   }
 
@@ -157,7 +156,7 @@ export class UnaryServer implements Connection {
         fail: (_, error) => reply(errorToStatus(error)),
       },
       (sink) => {
-        if (requests.length > 0) return this.runner.batch(0, requests, sink);
+        if (requests.length > 0) return this.starter.batch(0, requests, sink);
         sink.fail(0, malformed("a batch without requests"));
         return undefined;
       },
@@ -179,7 +178,7 @@ export class UnaryServer implements Connection {
     };
     this.#serve(call, { item, end: () => call.end(), fail }, (sink) => {
       if (request === undefined) sink.fail(0, malformed("a stream without a request"));
-      else running = this.runner.stream(0, requestOf(request), 1, sink);
+      else running = this.starter.stream(0, requestOf(request), 1, sink);
       return running;
     });
   }
