@@ -22,7 +22,7 @@ from modrack._generated.provider.v1.registry_grpc import (
     add_ModuleRegistryServicer_to_server,
 )
 from modrack._types import fingerprint
-from modrack._wire_errors import to_wire
+from modrack._wire_errors import from_rpc, to_wire
 from modrack._wire_types import from_schema
 from modrack.codec import Codec
 from modrack.errors import CATEGORIES, ModrackError, NotFound
@@ -38,7 +38,8 @@ class Connection:
         self.send = send
         self.close = close
         self.ids = itertools.count(1)
-        self.waiting: dict[int, asyncio.Future[execution_pb.ExecuteResponse]] = {}
+        self.waiting: dict[int, asyncio.Future[Any]] = {}
+        self.streams: dict[int, asyncio.Queue[frames_pb.ProviderFrame]] = {}
         self.received: list[frames_pb.ProviderFrame] = []
         self.messages = 0
         self.arrived = asyncio.Event()
@@ -47,10 +48,13 @@ class Connection:
         self.messages += 1
         for frame in message.frames:
             self.received.append(frame)
-            if frame.WhichOneof("frame") == "result" and frame.call_id in self.waiting:
+            kind = frame.WhichOneof("frame")
+            if kind in ("result", "batch_result", "error") and frame.call_id in self.waiting:
                 future = self.waiting.pop(frame.call_id)
                 if not future.done():
-                    future.set_result(frame.result)
+                    future.set_result(getattr(frame, kind))
+            if frame.call_id in self.streams:
+                self.streams[frame.call_id].put_nowait(frame)
         self.arrived.set()
 
     async def wait_for(self, kind: str) -> frames_pb.ProviderFrame:
@@ -61,6 +65,42 @@ class Connection:
                     if frame.WhichOneof("frame") == kind:
                         return frame
                 await self.arrived.wait()
+
+
+class Stream:
+    """A stream as the host sees it: asks for one item at a time, unless told otherwise."""
+
+    def __init__(self, host: FakeHost, call_id: int, codec: Codec) -> None:
+        assert host.connection is not None
+        self._host = host
+        self._frames = host.connection.streams[call_id]
+        self._codec = codec
+        self.call_id = call_id
+
+    async def next(self) -> Any:
+        """The next item, the failure, or `None` at the end."""
+        frame = await asyncio.wait_for(self._frames.get(), WAIT)
+        kind = frame.WhichOneof("frame")
+        if kind == "item":
+            return self._codec.decode(frame.item.data)
+        return None if kind == "end" else frame.error
+
+    @property
+    def waiting(self) -> int:
+        return self._frames.qsize()
+
+    async def grant(self, items: int) -> None:
+        await self._host.send(frames_pb.HostFrame(call_id=self.call_id, credit=frames_pb.Credit(items=items)))
+
+    async def cancel(self) -> None:
+        await self._host.send(frames_pb.HostFrame(call_id=self.call_id, cancel=frames_pb.Cancel()))
+
+    async def __aiter__(self) -> Any:
+        while (item := await self.next()) is not None:
+            yield item
+            if isinstance(item, error_pb.Error):
+                return
+            await self.grant(1)
 
 
 class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
@@ -80,6 +120,9 @@ class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
         self.max_message_bytes = 1 << 20
         self.revision = 1
         self.calls: list[host_pb.CallRequest] = []
+        self.metadata: list[dict[str, str]] = []
+        self.time_left: list[float] = []
+        self.streams_ended = 0
         self._tokens = itertools.count(1)
         self._session = ""
         self._channels: list[grpc.aio.Channel] = []
@@ -278,6 +321,63 @@ class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
         await self.connection.send(frames_pb.AttachResponse(frames=frames))
         return call_id, future
 
+    async def send(self, *frames: frames_pb.HostFrame) -> None:
+        assert self.connection is not None
+        await self.connection.send(frames_pb.AttachResponse(frames=frames))
+
+    def request(self, name: str, input: Any = None, **fields: Any) -> execution_pb.ExecuteRequest:
+        data = self.codecs(name)[0].encode(fields if input is None else input)
+        return execution_pb.ExecuteRequest(module_name=name, input_data=data, execution_id="run-1", timeout_ms=5000)
+
+    async def start_stream(self, name: str, credit: int, input: Any = None, **fields: Any) -> Stream:
+        """A stream on attach or link, of which `credit` items may come."""
+        assert self.connection is not None
+        call_id = next(self.connection.ids)
+        self.connection.streams[call_id] = asyncio.Queue()
+        request = self.request(name, input, **fields)
+        start = frames_pb.StreamStart(request=request, credit=credit)
+        await self.send(frames_pb.HostFrame(call_id=call_id, execute_stream=start))
+        return Stream(self, call_id, self.codecs(name)[1])
+
+    async def stream(self, name: str, input: Any = None, **fields: Any) -> list[Any]:
+        """All items of a stream on any plane, and the failure behind them if there is one."""
+        if self.connection is not None:
+            stream = await self.start_stream(name, 2, input, **fields)
+            return [item async for item in stream]
+        call = self.stub().ExecuteStream(
+            execution_pb.ExecuteStreamRequest(request=self.request(name, input, **fields)), timeout=WAIT
+        )
+        found: list[Any] = []
+        try:
+            async for response in call:
+                found.append(self.codecs(name)[1].decode(response.item_data))
+        except grpc.aio.AioRpcError as failure:
+            found.append(to_wire(from_rpc(failure)))
+        return found
+
+    async def batch(self, name: str, inputs: list[Any]) -> Any:
+        """The answers of a batch on any plane, or its failure."""
+        requests = [
+            self.request(name, each)
+            if not isinstance(each, bytes)
+            else execution_pb.ExecuteRequest(module_name=name, input_data=each)
+            for each in inputs
+        ]
+        batch = execution_pb.ExecuteBatchRequest(requests=requests)
+        if self.connection is None:
+            try:
+                answer = await self.stub().ExecuteBatch(batch, timeout=WAIT)
+            except grpc.aio.AioRpcError as failure:
+                return to_wire(from_rpc(failure))
+        else:
+            call_id = next(self.connection.ids)
+            future = self.connection.waiting[call_id] = asyncio.get_running_loop().create_future()
+            await self.send(frames_pb.HostFrame(call_id=call_id, execute_batch=batch))
+            answer = await asyncio.wait_for(future, WAIT)
+        if isinstance(answer, error_pb.Error):
+            return answer
+        return [self.read(name, response) for response in answer.responses]
+
     def stub(self) -> ModuleExecutorAsyncStub:
         return ModuleExecutorAsyncStub(self.provider_channel())
 
@@ -324,20 +424,77 @@ class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
             await abort(context, NotFound("registry.module.unknown", f"module `{request.name}` is not registered"))
         return host_pb.GetModuleResponse(module=module)
 
-    async def Call(self, request: Any, context: Any) -> host_pb.CallResponse:
+    async def _accept(self, request: Any, context: Any) -> execution_pb.ExecuteRequest:
         self.calls.append(request)
+        self.metadata.append(dict(context.invocation_metadata()))
+        self.time_left.append(context.time_remaining())
         module = self._module(request.module)
         if module is None:
             await abort(context, NotFound("registry.module.unknown", f"module `{request.module}` is not registered"))
         assert module is not None
         if request.schema_fingerprint != module.schema_fingerprint:
             await abort(context, ModrackError("registry.schema.changed", "changed", category="FAILED_PRECONDITION"))
-        answer = await self.execute(
-            execution_pb.ExecuteRequest(module_name=request.module.rpartition(".")[2], input_data=request.input_data)
+        return execution_pb.ExecuteRequest(
+            module_name=request.module.rpartition(".")[2],
+            input_data=getattr(request, "input_data", b""),
+            timeout_ms=round(context.time_remaining() * 1000),
         )
+
+    async def Call(self, request: Any, context: Any) -> host_pb.CallResponse:
+        execute = await self._accept(request, context)
+        call_id, future = await self.send_execute(execute)
+        try:
+            answer = await asyncio.wait_for(future, WAIT)
+        except asyncio.CancelledError:
+            await self.send(frames_pb.HostFrame(call_id=call_id, cancel=frames_pb.Cancel()))
+            raise
         if answer.WhichOneof("result") == "error":
             await abort_wire(context, answer.error)
         return host_pb.CallResponse(output_data=answer.output_data)
+
+    async def CallStream(self, request: Any, context: Any) -> Any:
+        assert self.connection is not None
+        execute = await self._accept(request.call, context)
+        call_id = next(self.connection.ids)
+        frames = self.connection.streams[call_id] = asyncio.Queue()
+        start = frames_pb.StreamStart(request=execute, credit=1)
+        await self.send(frames_pb.HostFrame(call_id=call_id, execute_stream=start))
+        yield host_pb.CallStreamResponse(info=host_pb.CallInfo(execution_id="run-1"))
+        ended = False
+        try:
+            while True:
+                frame = await asyncio.wait_for(frames.get(), WAIT)
+                if frame.WhichOneof("frame") != "item":
+                    ended = True
+                    if frame.WhichOneof("frame") == "error":
+                        await abort_wire(context, frame.error)
+                    return
+                yield host_pb.CallStreamResponse(item_data=frame.item.data)
+                await self.send(frames_pb.HostFrame(call_id=call_id, credit=frames_pb.Credit(items=1)))
+        finally:
+            if not ended:
+                await self.send(frames_pb.HostFrame(call_id=call_id, cancel=frames_pb.Cancel()))
+
+    async def CallBatch(self, request: Any, context: Any) -> host_pb.CallBatchResponse:
+        execute = await self._accept(request, context)
+        requests = [
+            execution_pb.ExecuteRequest(module_name=execute.module_name, input_data=each.input_data)
+            for each in request.inputs
+        ]
+        call_id = next(self.connection.ids)
+        future = self.connection.waiting[call_id] = asyncio.get_running_loop().create_future()
+        batch = execution_pb.ExecuteBatchRequest(requests=requests)
+        await self.send(frames_pb.HostFrame(call_id=call_id, execute_batch=batch))
+        answer = await asyncio.wait_for(future, WAIT)
+        if isinstance(answer, error_pb.Error):
+            await abort_wire(context, answer)
+        outputs = [
+            host_pb.BatchOutput(error=each.error)
+            if each.WhichOneof("result") == "error"
+            else host_pb.BatchOutput(output_data=each.output_data)
+            for each in answer.responses
+        ]
+        return host_pb.CallBatchResponse(outputs=outputs)
 
     async def Watch(self, request: Any, context: Any) -> Any:
         modules = [self._module(f"{r.namespace}.{m.name}") for r in self.registrations[-1:] for m in r.modules]

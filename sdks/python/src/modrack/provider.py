@@ -176,7 +176,7 @@ class Provider:
             print(f"\nSet {VARIABLE} to serve it, e.g. {VARIABLE}=http://127.0.0.1:7420", file=sys.stderr)
             raise SystemExit(2)
         try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 runner.run(self.serve(handle_signals=True))
         except ModrackError as error:
             print(f"modrack: provider {self.namespace} refused: {error}", file=sys.stderr)
@@ -284,7 +284,7 @@ def _names_of(frame: FrameType) -> dict[str, Any]:
     return frame.f_locals
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """That of uvloop, where it is installed; `None` stands for asyncio's own."""
     try:
         import uvloop

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
 
+from modrack._batches import BatchCall
 from modrack._inputs import input_of
 from modrack._module import Module
 from modrack.context import Context
-from modrack.errors import NotFound
-from modrack.provider import Provider
+from modrack.errors import NotFound, Unsupported
+from modrack.provider import Provider, loop_factory
+
+T = TypeVar("T")
 
 
 class TestClient:
@@ -26,6 +30,9 @@ class TestClient:
     ...     return [text] * times
     >>> TestClient(provider).call("Repeat", text="a")
     ['a', 'a']
+
+    The methods that begin with `a` are for a running event loop; the others start one (uvloop's, where it is installed) where the
+    handler is async. `timeout` in seconds becomes the deadline of the handler's context; nothing is cancelled when it passes.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -45,15 +52,13 @@ class TestClient:
     ) -> Any:
         """The output of a module for an input, or for the fields of a record.
 
-        `timeout` in seconds becomes the deadline of the handler's context; nothing is cancelled when it passes. Must not
-        run inside an event loop where the handler is async; see `acall`.
-
-        Raises `NotFound`, `CodecError` (the input), `UpstreamError` (the output), and what the handler raises.
+        Raises `NotFound`, `Unsupported` for one that streams, `CodecError` (the input), `UpstreamError` (the output), and what
+        the handler raises.
         """
         module, ctx, data = self._prepare(name, input, fields, timeout, idempotency_key)
-        value = module.begin(data, ctx)
+        value = _no_stream(module).begin(data, ctx)
         if inspect.isawaitable(value):
-            value = asyncio.run(_awaited(value))
+            value = _run(_awaited(value))
         return module.output.decode(module.finish(value))
 
     async def acall(
@@ -68,10 +73,69 @@ class TestClient:
     ) -> Any:
         """`call` inside an event loop."""
         module, ctx, data = self._prepare(name, input, fields, timeout, idempotency_key)
-        value = module.begin(data, ctx)
+        value = _no_stream(module).begin(data, ctx)
         if inspect.isawaitable(value):
             value = await value
         return module.output.decode(module.finish(value))
+
+    def stream(
+        self,
+        name: str,
+        input: Any = None,
+        /,
+        *,
+        timeout: float | None = None,
+        idempotency_key: str = "",
+        **fields: Any,
+    ) -> Generator[Any]:
+        """The items of a module that streams. An async one runs to its end before the first item comes out; see `astream`."""
+        module, ctx, data = self._prepare(name, input, fields, timeout, idempotency_key)
+        if _stream(module).is_async:
+
+            async def gather() -> list[Any]:
+                return [item async for item in _items(module, ctx, data)]
+
+            yield from _run(gather())
+            return
+        for item in module.begin(data, ctx):
+            yield module.output.decode(module.finish(item))
+
+    async def astream(
+        self,
+        name: str,
+        input: Any = None,
+        /,
+        *,
+        timeout: float | None = None,
+        idempotency_key: str = "",
+        **fields: Any,
+    ) -> AsyncGenerator[Any]:
+        """The items of a module that streams, one by one; closing it closes the handler's generator."""
+        module, ctx, data = self._prepare(name, input, fields, timeout, idempotency_key)
+        async with aclosing(_items(_stream(module), ctx, data)) as items:
+            async for item in items:
+                yield item
+
+    def call_batch(self, name: str, inputs: Sequence[Any], /, *, timeout: float | None = None) -> list[Any]:
+        """The outputs of a module that takes batches, with the handler's exceptions in place of those that failed."""
+        module, batch, returned = self._begin_batch(name, inputs, timeout)
+        if inspect.isawaitable(returned):
+            returned = _run(_awaited(returned))
+        return _outputs(module, batch.finish(returned))
+
+    async def acall_batch(self, name: str, inputs: Sequence[Any], /, *, timeout: float | None = None) -> list[Any]:
+        """`call_batch` inside an event loop."""
+        module, batch, returned = self._begin_batch(name, inputs, timeout)
+        if inspect.isawaitable(returned):
+            returned = await returned
+        return _outputs(module, batch.finish(returned))
+
+    def _begin_batch(self, name: str, inputs: Sequence[Any], timeout: float | None) -> tuple[Module, BatchCall, Any]:
+        module = self._module(name)
+        if module.many is None:
+            raise Unsupported("client.method.unsupported", f"`{module.name}` takes no batches")
+        batch = module.many([module.input.encode({} if value is None else value) for value in inputs])
+        return module, batch, batch.begin(Context(module.name, execution_id="test", timeout=timeout))
 
     def _prepare(
         self,
@@ -81,13 +145,50 @@ class TestClient:
         timeout: float | None,
         idempotency_key: str,
     ) -> tuple[Module, Context, bytes]:
-        short = name.removeprefix(self._provider.namespace + ".")
-        module = self._provider.modules.get(short)
+        module = self._module(name)
+        ctx = Context(module.name, execution_id="test", idempotency_key=idempotency_key, timeout=timeout)
+        return module, ctx, module.input.encode(input_of(input, fields))
+
+    def _module(self, name: str) -> Module:
+        module = self._provider.modules.get(name.removeprefix(self._provider.namespace + "."))
         if module is None:
             raise NotFound("registry.module.unknown", f"module `{name}` is not registered")
-        ctx = Context(short, execution_id="test", idempotency_key=idempotency_key, timeout=timeout)
-        return module, ctx, module.input.encode(input_of(input, fields))
+        return module
+
+
+def _no_stream(module: Module) -> Module:
+    if module.stream:
+        raise Unsupported("executor.stream.required", f"`{module.name}` answers with a stream; use `stream`")
+    return module
+
+
+def _stream(module: Module) -> Module:
+    if not module.stream:
+        raise Unsupported("executor.stream.unsupported", f"`{module.name}` answers with one output; use `call`")
+    return module
+
+
+async def _items(module: Module, ctx: Context, data: bytes) -> AsyncGenerator[Any]:
+    items = module.begin(data, ctx)
+    if inspect.isawaitable(items):
+        items = await items
+    if not hasattr(items, "__aiter__"):
+        for item in items:
+            yield module.output.decode(module.finish(item))
+        return
+    async with aclosing(items):
+        async for item in items:
+            yield module.output.decode(module.finish(item))
+
+
+def _outputs(module: Module, outputs: list[bytes | BaseException]) -> list[Any]:
+    return [module.output.decode(each) if isinstance(each, bytes) else each for each in outputs]
 
 
 async def _awaited(value: Any) -> Any:
     return await value
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(coroutine)
