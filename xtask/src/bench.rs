@@ -1,25 +1,52 @@
-//! `cargo xtask bench`: measurements in a release build, each beside its baseline in the same run. Asserts nothing.
+//! `cargo xtask bench`: measurements in a release build, each beside its baseline in the same run. Asserts no time.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use xshell::cmd;
 
+use crate::progress::Progress;
 use crate::workspace::Workspace;
+use crate::{npm, setup};
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Bench {
     /// Validation, transcoding, decoding and encoding of MessagePack. Writes `target/bench/codec.json`.
     Codec,
+    /// Calls of modules on every plane, beside bare gRPC servers. Writes `target/bench/call.json`.
+    Call,
+    /// Start, memory, registration and size of the host. Writes `target/bench/host.json`.
+    Host,
 }
 
 /// Runs the measurements that are named, or all; their tables go to standard output.
-pub(crate) fn run(workspace: &Workspace, benches: &[Bench]) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, progress: &Progress, benches: &[Bench], options: &[String]) -> Result<()> {
+    let benches = if benches.is_empty() { Bench::value_variants() } else { benches };
+    ensure!(
+        options.is_empty() || (benches.len() == 1 && benches != [Bench::Codec]),
+        "options are for one measurement, `call` or `host`"
+    );
     let shell = &workspace.shell;
-    for bench in if benches.is_empty() { Bench::value_variants() } else { benches } {
+    if benches != [Bench::Codec] {
+        setup::run(workspace, progress)?;
+        let parts = ["--package", "bench", "--package", "cli", "--bins"];
+        progress.command("release build", cmd!(shell, "cargo build --locked --release {parts...}"))?;
+    }
+    if benches.contains(&Bench::Call) {
+        let _directory = shell.push_dir(npm::SDK);
+        progress.command("TypeScript SDK", cmd!(shell, "npm run --silent build"))?;
+    }
+    for bench in benches {
         match bench {
             Bench::Codec => cmd!(shell, "cargo bench --locked --quiet --package type-schema --bench codec").run()?,
+            Bench::Call => harness(workspace, "call", options)?,
+            Bench::Host => harness(workspace, "host", options)?,
         }
     }
     Ok(())
+}
+
+fn harness(workspace: &Workspace, what: &str, options: &[String]) -> Result<()> {
+    let shell = &workspace.shell;
+    Ok(cmd!(shell, "cargo run --locked --release --quiet --package bench --bin bench -- {what} {options...}").run()?)
 }

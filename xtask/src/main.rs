@@ -6,6 +6,7 @@
 //! * `demo`     runs modules in three languages against a fresh host
 //! * `test`     runs the tests of all languages
 //! * `bench`    measures, beside baselines in the same run
+//! * `fuzz`     compares the codecs of all languages on drawn values
 //! * `ci`       runs everything that CI runs
 //!
 //! They need cargo, Python and Node; a missing one is named with the command that installs it.
@@ -16,11 +17,14 @@ mod bench;
 mod ci;
 mod codegen;
 mod demo;
+mod fuzz;
 mod npm;
+mod packages;
 mod prerequisites;
 mod progress;
 mod python;
 mod setup;
+mod stage;
 mod stamp;
 mod test;
 mod tidy;
@@ -66,6 +70,14 @@ enum Command {
         /// Only these; all when none is named.
         #[arg(value_enum)]
         benches: Vec<bench::Bench>,
+        /// For the measurements of calls and the host, behind `--`; `cargo xtask bench call -- --help` lists them.
+        #[arg(last = true)]
+        options: Vec<String>,
+    },
+    /// Compare the codecs of all languages on drawn types and values.
+    Fuzz {
+        #[command(subcommand)]
+        what: fuzz::Fuzz,
     },
     /// Run everything that CI runs.
     Ci {
@@ -98,7 +110,8 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(&workspace, &progress),
         Command::Demo => demo::run(&workspace, &progress),
         Command::Test { parts } => test::run(&workspace, &progress, &parts),
-        Command::Bench { benches } => bench::run(&workspace, &benches),
+        Command::Bench { benches, options } => bench::run(&workspace, &progress, &benches, &options),
+        Command::Fuzz { what } => fuzz::run(&workspace, &progress, &what),
         Command::Ci { checks, except } => ci::run(&workspace, &progress, &checks, &except),
     }
 }

@@ -6,7 +6,7 @@ use xshell::{Shell, cmd};
 
 use crate::progress::Progress;
 use crate::workspace::Workspace;
-use crate::{npm, prerequisites, python, setup};
+use crate::{fuzz, npm, packages, prerequisites, python, setup};
 
 /// A part of the tests.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,8 +19,12 @@ pub(crate) enum Part {
     Typescript,
     /// The stubs that are generated for `tests/golden`, checked strictly and run.
     Golden,
+    /// The codecs of all languages against each other, on a hundred thousand drawn values.
+    Differential,
     /// The real host with real providers as processes.
     E2e,
+    /// The wheel, the npm package and the crates, installed outside the tree and used there.
+    Packages,
 }
 
 /// Runs the parts that are named, or all.
@@ -36,7 +40,12 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, parts: &[Part]) ->
             Part::Python => python_sdk(workspace, progress)?,
             Part::Typescript => typescript_sdk(workspace, progress)?,
             Part::Golden => golden(workspace, progress)?,
+            Part::Differential => vec![fuzz::test(workspace, progress)?],
             Part::E2e => end_to_end(workspace, progress)?,
+            Part::Packages => {
+                passed += packages::test(workspace, progress)?;
+                Vec::new()
+            }
         };
         passed += outputs.iter().map(|output| passed_in(output)).sum::<usize>();
     }
@@ -94,12 +103,16 @@ fn typescript_sdk(workspace: &Workspace, progress: &Progress) -> Result<Vec<Stri
 fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
     setup::run(workspace, progress)?;
     let shell = &workspace.shell;
-    let host = ["--package", "cli", "--package", "golden", "--bins"];
+    let host = ["--package", "cli", "--package", "golden", "--package", "golden-bindings", "--bins"];
     progress.command("host", cmd!(shell, "cargo build --locked {host...}"))?;
     progress.command("Rust providers", cmd!(shell, "cargo build --locked --package modrack --examples"))?;
     {
         let _directory = shell.push_dir(npm::GOLDEN);
         progress.command("generated TypeScript client", npm::program(workspace, npm::GOLDEN, "tsc"))?;
+    }
+    {
+        let _directory = shell.push_dir(npm::BINDINGS);
+        progress.command("generated TypeScript bindings", npm::program(workspace, npm::BINDINGS, "tsc"))?;
     }
     let runner = runner(shell);
     Ok(vec![progress.command("end-to-end tests", cmd!(shell, "cargo {runner...} --package e2e --locked"))?])
@@ -120,10 +133,31 @@ fn golden(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
         progress.command("golden Python types", cmd!(shell, "{pyright}"))?;
         progress.command("golden Python", cmd!(shell, "{python} -m pytest -q"))?
     };
+    bindings(workspace, progress)?;
     let _directory = shell.push_dir(npm::GOLDEN);
     progress.command("golden TypeScript types", npm::program(workspace, npm::GOLDEN, "tsc"))?;
     let typescript = progress.command("golden TypeScript", cmd!(shell, "npm run --silent test"))?;
     Ok(vec![rust, python, typescript])
+}
+
+/// The generated bindings as their users' own checkers see them. The end-to-end tests run them.
+fn bindings(workspace: &Workspace, progress: &Progress) -> Result<()> {
+    setup::run(workspace, progress)?;
+    let shell = &workspace.shell;
+    let rust = ["--locked", "--package", "golden-bindings", "--all-targets", "--", "-D", "warnings"];
+    progress.command("golden Rust bindings", cmd!(shell, "cargo clippy {rust...}"))?;
+    let generated = "tests/golden/bindings";
+    let [ruff, pyright] = ["ruff", "pyright"].map(|name| python::program(workspace, name));
+    progress.command("golden Python bindings", cmd!(shell, "{pyright} --project {generated}/python"))?;
+    progress.command("golden Python bindings, lints", cmd!(shell, "{ruff} check {generated}"))?;
+    progress.command("golden Python bindings, format", cmd!(shell, "{ruff} format --check {generated}"))?;
+    let biome = npm::program(workspace, npm::SDK, "biome");
+    let directory = workspace.path(npm::BINDINGS).join("src");
+    let _directory = shell.push_dir(npm::SDK);
+    progress.command("golden TypeScript bindings, lints", biome.arg("check").arg(directory))?;
+    let _directory = shell.push_dir(workspace.path(npm::BINDINGS));
+    progress.command("golden TypeScript bindings", npm::program(workspace, npm::BINDINGS, "tsc"))?;
+    Ok(())
 }
 
 #[cfg(test)]

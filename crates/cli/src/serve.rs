@@ -26,7 +26,7 @@ pub(crate) fn run(file: Option<PathBuf>, flags: ServeFlags, output: &Output) -> 
         given.into_iter().fold(Sources::of_process(file), |sources, (flag, key, value)| sources.flag(flag, key, value));
     let config = Config::load(&sources)?.config;
     start_log(&config.log);
-    let runtime = host::runtime()
+    let runtime = host::runtime(config.threads)
         .map_err(|error| Failure::local(codes::SERVE_FAILED, format!("the runtime cannot start: {error}")))?;
     runtime.block_on(serve(config, output))
 }

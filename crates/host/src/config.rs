@@ -179,6 +179,12 @@ impl Config {
         build::in_dir(data_dir.into())
     }
 
+    /// Whether the TCP address can be reached from this machine alone.
+    #[must_use]
+    pub fn listens_on_loopback(&self) -> bool {
+        self.listen.is_some_and(|address| address.ip().to_canonical().is_loopback())
+    }
+
     /// The files with secrets that everybody on this machine may read.
     #[must_use]
     pub fn exposed_files(&self) -> Vec<&Path> {

@@ -1,0 +1,32 @@
+//! Measures calls and a host's footprint, calls beside bare gRPC servers in the same run; prints tables and writes files. Asserts
+//! no time.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the tables are the point")]
+
+mod calls;
+mod footprint;
+mod load;
+mod machine;
+mod process;
+mod record;
+mod report;
+mod subjects;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Measurements in this build, beside their baselines.
+#[derive(Debug, Parser)]
+enum Command {
+    /// Calls of modules on every plane, beside bare gRPC servers.
+    Call(calls::Arguments),
+    /// Start, memory, registration and size of a host.
+    Host(footprint::Arguments),
+}
+
+fn main() -> Result<()> {
+    match Command::parse() {
+        Command::Call(arguments) => calls::run(&arguments),
+        Command::Host(arguments) => footprint::run(&arguments),
+    }
+}
