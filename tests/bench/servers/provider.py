@@ -20,7 +20,9 @@ provider = Provider(sys.argv[1])
 
 
 @provider.module(idempotent=True)
-async def Echo(id: int, name: str, score: float, ok: bool, tags: list[str], text: str) -> Row:  # noqa: A002
+async def Echo(
+    id: int, name: str, score: float, ok: bool, tags: list[str], text: str
+) -> Row:
     """Give the record back."""
     return Row(id, name, score, ok, tags, text)
 
