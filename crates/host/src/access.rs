@@ -12,7 +12,8 @@ use protocol::{Error, ModuleName, Secret, SessionToken, codes};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use crate::config::{CallGrant, ClientGrant, Scope};
+use crate::browser;
+use crate::config::{CallGrant, ClientGrant, Config, Scope};
 use crate::listen::Peer;
 use crate::refusal;
 
@@ -100,6 +101,8 @@ pub(crate) struct Access {
     /// Whoever reaches what needs no token.
     nobody: Principal,
     registry: registry::Handle,
+    /// Whether web pages must be kept out by the names that they show.
+    loopback: bool,
 }
 
 /// What is known of a request at once.
@@ -111,8 +114,9 @@ enum Decision {
 }
 
 impl Access {
-    /// With no clients, everybody may do everything.
-    pub(crate) fn new(clients: &[ClientGrant], registry: registry::Handle) -> Self {
+    /// With no clients, everybody may do everything; where the host listens on loopback in plain text, everybody but web pages.
+    pub(crate) fn new(config: &Config, registry: registry::Handle) -> Self {
+        let clients = &config.clients;
         let known = |grant: &ClientGrant| {
             (grant.token.clone(), Principal::new(grant.subject.as_str(), grant.scopes.as_slice()))
         };
@@ -121,16 +125,23 @@ impl Access {
             anybody: Principal { subject: "anybody".into(), scopes: Scopes::All },
             nobody: Principal::nobody(),
             registry,
+            loopback: config.listens_on_loopback() && config.tls.is_none(),
         }
     }
 
     fn decide<B>(&self, request: &http::Request<B>) -> Decision {
-        if request.extensions().get::<Peer>().is_some_and(|peer| !peer.admitted) {
+        let peer = request.extensions().get::<Peer>();
+        if peer.is_some_and(|peer| !peer.admitted) {
             let error = Error::of(codes::CONNECTION_LIMIT, "too many connections");
             return Decision::Refused(error.retry_after(std::time::Duration::from_secs(1)));
         }
         if self.clients.is_empty() {
-            return Decision::Known(self.anybody.clone());
+            // A browser opens no Unix socket, and libraries put all kinds of names there.
+            let browsers = self.loopback && peer.is_none_or(|peer| !peer.unix);
+            return match browsers.then(|| browser::check(request)) {
+                Some(Err(error)) => Decision::Refused(error),
+                _ => Decision::Known(self.anybody.clone()),
+            };
         }
         if needs_no_token(request.uri().path()) {
             return Decision::Known(self.nobody.clone());
@@ -173,11 +184,6 @@ fn needs_no_token(path: &str) -> bool {
     const PATHS: [&str; 2] = ["/healthz", "/readyz"];
     const SERVICES: [&str; 2] = ["/grpc.health.v1.Health/", "/modrack.provider.v1.ModuleRegistry/"];
     PATHS.contains(&path) || SERVICES.iter().any(|service| path.starts_with(service))
-}
-
-/// What a service asks that cannot ask itself.
-fn reflects(path: &str) -> bool {
-    path.starts_with("/grpc.reflection.")
 }
 
 /// The token of a request (RFC 6750, 2.1).
@@ -235,46 +241,44 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let refused = |error: &Error| {
+            let response = refuse(&request, error);
+            Either::Right(Box::pin(std::future::ready(Ok(response))) as BoxFuture<'static, _>)
+        };
         match self.access.decide(&request) {
-            Decision::Known(principal) => match admit(request, principal) {
-                Ok(request) => Either::Left(self.inner.call(request)),
-                Err(response) => Either::Right(Box::pin(std::future::ready(Ok(response)))),
+            Decision::Known(principal) => match permitted(&request, &principal) {
+                Ok(()) => Either::Left(self.inner.call(from(principal, request))),
+                Err(error) => refused(&error),
             },
-            Decision::Refused(error) => {
-                let response = refuse(&request, &error);
-                Either::Right(Box::pin(std::future::ready(Ok(response))))
-            }
+            Decision::Refused(error) => refused(&error),
             Decision::Ask(token) => {
                 let access = self.access.clone();
                 // The one that was polled ready goes with the request.
                 let fresh = self.inner.clone();
                 let mut inner = std::mem::replace(&mut self.inner, fresh);
                 Either::Right(Box::pin(async move {
-                    let response = match access.provider(token).await {
-                        Ok(principal) => match admit(request, principal) {
-                            Ok(request) => return inner.call(request).await,
-                            Err(response) => response,
-                        },
-                        Err(error) => refuse(&request, &error),
-                    };
-                    Ok(response)
+                    let known = access.provider(token).await;
+                    match known.and_then(|principal| permitted(&request, &principal).map(|()| principal)) {
+                        Ok(principal) => inner.call(from(principal, request)).await,
+                        Err(error) => Ok(refuse(&request, &error)),
+                    }
                 }))
             }
         }
     }
 }
 
+/// What a service demands that cannot ask itself.
+fn permitted<B>(request: &http::Request<B>, principal: &Principal) -> Result<(), Error> {
+    if request.uri().path().starts_with("/grpc.reflection.") { principal.may_list() } else { Ok(()) }
+}
+
 /// The request with who sent it.
-fn admit<B>(mut request: http::Request<B>, principal: Principal) -> Result<http::Request<B>, http::Response<Body>> {
-    if reflects(request.uri().path())
-        && let Err(error) = principal.may_list()
-    {
-        return Err(refuse(&request, &error));
-    }
+fn from<B>(principal: Principal, mut request: http::Request<B>) -> http::Request<B> {
     // Nothing behind this needs the token, and what is not there is not logged.
     request.headers_mut().remove(AUTHORIZATION);
     request.extensions_mut().insert(principal);
-    Ok(request)
+    request
 }
 
 fn refuse<B>(request: &http::Request<B>, error: &Error) -> http::Response<Body> {

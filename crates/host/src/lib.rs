@@ -9,6 +9,7 @@
 
 mod access;
 mod admission;
+mod browser;
 mod coded;
 pub mod config;
 mod credentials;

@@ -200,6 +200,8 @@ struct Place {
 pub(crate) struct Peer {
     /// Whether there was room. Every request of one that is not admitted is refused, and its connection ends soon.
     pub(crate) admitted: bool,
+    /// Whether it came by the Unix socket.
+    pub(crate) unix: bool,
 }
 
 /// Agrees on TLS, within the patience of the door.
@@ -249,7 +251,7 @@ impl Connected for Io {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        Peer { admitted: self.place.admitted }
+        Peer { admitted: self.place.admitted, unix: matches!(self.socket, Socket::Unix(_)) }
     }
 }
 

@@ -130,7 +130,7 @@ pub async fn serve(
     let config = Arc::new(config);
     let door = door(&config)?;
     let dialer = dialer(&config).map_err(|source| ServeError::Dialer { source })?;
-    warn_of_exposed_files(&config);
+    warn_of_gaps(&config);
     let telemetry = Telemetry::start(&config.telemetry).map_err(ServeError::Telemetry)?;
     let (listeners, mut addresses) = listen(&config).await?;
     let link = config.link.address().map(|path| bind_link(path)).transpose()?;
@@ -159,7 +159,7 @@ pub async fn serve(
     for service in ["", "modrack.host.v1.Host", "modrack.provider.v1.ModuleRegistry"] {
         health.set_service_status(service, tonic_health::ServingStatus::Serving).await;
     }
-    let access = AccessLayer::new(Access::new(&config.clients, registry.clone()));
+    let access = AccessLayer::new(Access::new(&config, registry.clone()));
     let client = Arc::new(ClientSurface {
         registry: registry.clone(),
         executor: executor.clone(),
@@ -240,9 +240,14 @@ fn door(config: &Config) -> Result<Door, TlsFault> {
     Ok(Door::new(config.limits.connections, config.timeouts.hello, tls.map(Into::into)))
 }
 
-fn warn_of_exposed_files(config: &Config) {
+fn warn_of_gaps(config: &Config) {
     for path in config.exposed_files() {
         tracing::warn!(path = %path.display(), "everybody on this machine can read a secret of the host: `chmod o-r` it");
+    }
+    if config.providers.is_empty() && !config.clients.is_empty() {
+        tracing::warn!(
+            "`[[clients]]` without `[[providers]]`: whoever registers a provider can call by its session token"
+        );
     }
 }
 

@@ -152,6 +152,8 @@ codes! {
     TOKEN_REFUSED = "host.token.refused", Unauthenticated, final, "use a token of `[[clients]]` in the host's configuration, or that of a live session";
     /// The token is known and does not permit this; `details.scope` names what it lacks.
     SCOPE_MISSING = "host.scope.missing", PermissionDenied, final, "use a token with the scope that the error names; see `[[clients]]` in the host's configuration";
+    /// A web page asks, or led a browser here by a name of its own.
+    ORIGIN_REFUSED = "host.origin.refused", PermissionDenied, final, "reach the host by `localhost` or its address; for web pages and other names, give it `[[clients]]` or TLS";
     /// A connection did not open in time. Told in the log alone: nothing was agreed in which it could be told to the peer.
     HANDSHAKE_TIMEOUT = "host.handshake.timeout", DeadlineExceeded, retry, "the peer said nothing, or too little, within `timeouts.hello_ms`";
     /// TLS was not agreed. Told in the log alone; the peer gets a TLS alert.

@@ -87,7 +87,7 @@ fn network(text: &str) -> Result<IpNet, Refusal> {
 
 /// An address that other machines can reach demands TLS, and a proof from whoever comes.
 pub(super) fn check_listen(r: &mut Reader<'_>, config: &Config) {
-    let Some(address) = config.listen.filter(|address| !address.ip().to_canonical().is_loopback()) else { return };
+    let Some(address) = config.listen.filter(|_| !config.listens_on_loopback()) else { return };
     let mutual = config.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
     let missing: Vec<_> = [
         ("TLS (`tls.cert_file`, `tls.key_file`)", config.tls.is_none()),

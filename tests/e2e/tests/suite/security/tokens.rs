@@ -158,6 +158,46 @@ async fn http_asks_for_the_same_tokens_and_scopes() {
     }
 }
 
+/// The status of an HTTP/1.1 request with these headers.
+async fn status_of(host: &Host, headers: &str) -> String {
+    let mut stream = TcpStream::connect(host.address()).await.expect("the host listens");
+    let request = format!("GET /v1/modules HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.expect("the host reads");
+    let mut answer = String::new();
+    testkit::within("an answer", stream.read_to_string(&mut answer)).await.expect("it is text");
+    let code = if answer.contains("host.origin.refused") { "host.origin.refused" } else { "" };
+    format!("{} {code}", answer.split(' ').nth(1).expect("there is a status"))
+}
+
+#[tokio::test]
+async fn a_web_page_cannot_use_a_host_that_asks_for_no_token() {
+    let host = Host::start();
+    for (headers, status) in [
+        ("Host: localhost:7420\r\n", "200 "),
+        ("Host: 127.0.0.1\r\nOrigin: http://localhost:3000\r\n", "200 "),
+        // A page whose name was made to lead here, one of another site, a sandboxed one.
+        ("Host: rebound.example:7420\r\n", "403 host.origin.refused"),
+        ("Host: localhost:7420\r\nOrigin: https://evil.example\r\n", "403 host.origin.refused"),
+        ("Host: localhost:7420\r\nOrigin: null\r\n", "403 host.origin.refused"),
+    ] {
+        assert_eq!(status_of(&host, headers).await, status, "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn gaps_in_what_the_operator_set_up_are_warned_of() {
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let path = directory.path().join("open.token");
+    std::fs::write(&path, READER).expect("the directory is ours");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("the file is ours");
+    let file = "[[clients]]\nsubject = \"c\"\ntoken_file = \"open.token\"\nscopes = [\"list\"]\n";
+    std::fs::write(directory.path().join("modrack.toml"), file).expect("the directory is ours");
+    let host = Host::start_in(directory, &[]);
+    let log = host.process().output();
+    assert!(log.contains("can read a secret of the host") && log.contains("open.token"), "{log}");
+    assert!(log.contains("`[[clients]]` without `[[providers]]`"), "{log}");
+}
+
 /// The exit code of `modrack modules …`, and its error code where it failed.
 async fn modrack(host: &Host, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = Command::new(e2e::program());
