@@ -102,6 +102,8 @@ export async function* streamModule<Item = unknown>(
     }
   } finally {
     over.abort();
+    // The handler's `finally` has run when the loop is left, as far as it waits for nothing from outside.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 

@@ -25,8 +25,8 @@ describe("the README", () => {
 
   afterAll(() => rmSync(packageFile("tests/dist"), { recursive: true, force: true }));
 
-  test("has code that compiles, and that prints what its comments say", { timeout: 60_000 }, async () => {
-    expect(blocks).toHaveLength(5);
+  test("has code that compiles, and that prints what its comments say", { timeout: 120_000 }, async () => {
+    expect(blocks).toHaveLength(8);
     execFileSync(process.execPath, [packageFile("node_modules/typescript/bin/tsc"), "-p", folder], { stdio: "pipe" });
     const host = await FakeHost.start();
     const server = new Child(`${folder}/block0.js`, { MODRACK_HOST: host.url });
