@@ -2,7 +2,6 @@
 //! work is.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use protocol::{Category, DataPlane, Error, SessionId, codes};
 use registry::{Endpoint, EndpointState, Route};
@@ -10,7 +9,9 @@ use tokio::time::Instant;
 
 use crate::connection::{deadline_exceeded, unavailable};
 use crate::handle::Handle;
+use crate::health::Verdict;
 use crate::metrics::Measured;
+use crate::pool::Chosen;
 use crate::service::Request;
 use crate::target::{Attempt, Place, Target};
 
@@ -62,7 +63,7 @@ impl Handle {
         let mut last_failure = None;
         for _ in 0..ROUTES {
             let current = moved.as_deref().unwrap_or(route);
-            while let Some(target) = self.choose(current, &tried, deadline).await {
+            while let Some(Chosen { target, trial }) = self.choose(current, &tried, deadline).await {
                 measured.on(target.plane);
                 let place = match target.place(deadline, measured).await {
                     Err(error) if error.code() == codes::OVERLOADED.name => {
@@ -76,7 +77,9 @@ impl Handle {
                     return Err(deadline_exceeded());
                 }
                 attempts += 1;
-                match work.attempt(&target, attempts, place, deadline).await {
+                let attempt = work.attempt(&target, attempts, place, deadline).await;
+                target.judge(verdict::<W>(&attempt), trial);
+                match attempt {
                     Attempt::Answered(output) => match W::failure(&output) {
                         Some(error) if idempotent && is_elsewhere(error) => last_failure = Some(error.clone()),
                         _ => return Ok(Served { output, target, revision: current.revision, attempts }),
@@ -122,36 +125,6 @@ impl Handle {
         newer.endpoints.iter().filter(ready).any(|endpoint| !known(&endpoint.session)).then(|| Arc::clone(newer))
     }
 
-    /// The endpoint with the least to do of those that were not tried; a unary client is made when it is first needed.
-    async fn choose(&self, route: &Route, tried: &[SessionId], deadline: Instant) -> Option<Arc<Target>> {
-        let ready = |endpoint: &&Endpoint| endpoint.state == EndpointState::Ready && !tried.contains(&endpoint.session);
-        let mut best: Option<Arc<Target>> = None;
-        let targets = self.targets.load_full();
-        // Replicas begin at another place each time, so that equal loads do not all go to the first.
-        let start = usize::try_from(self.calls.load(Ordering::Relaxed)).unwrap_or(0) % route.endpoints.len().max(1);
-        let rotated = route.endpoints[start..].iter().chain(&route.endpoints[..start]);
-        for endpoint in rotated.filter(ready) {
-            let target = match targets.get(&endpoint.session) {
-                Some(target) => Arc::clone(target),
-                None => match self.dial(route, endpoint, deadline).await {
-                    Some(target) => target,
-                    None => continue,
-                },
-            };
-            if best.as_ref().is_none_or(|best| target.load() < best.load()) {
-                best = Some(target);
-            }
-        }
-        best
-    }
-
-    async fn dial(&self, route: &Route, endpoint: &Endpoint, deadline: Instant) -> Option<Arc<Target>> {
-        let url = endpoint.service_url.clone()?;
-        let (session, lifecycle, module) = (endpoint.session, endpoint.lifecycle, route.name.as_str().to_owned());
-        let asked = self.ask(|done| Request::Dial { session, url, lifecycle, module, done });
-        tokio::time::timeout_at(deadline, asked).await.ok()?.ok()?.ok()
-    }
-
     fn report_unreachable(&self, target: &Target, error: &Error) {
         if target.plane == DataPlane::Unary {
             let request =
@@ -159,6 +132,15 @@ impl Handle {
             // One report is enough, and the next call makes another.
             let _unheard = self.requests.try_send(request).is_err();
         }
+    }
+}
+
+/// What an attempt says of its provider. That one element or call fails by its own fault says nothing.
+fn verdict<W: Work>(attempt: &Attempt<W::Output>) -> Verdict {
+    let absent = |error: &Error| matches!(error.category(), Category::Unavailable | Category::DeadlineExceeded);
+    match attempt {
+        Attempt::Answered(output) if !W::failure(output).is_some_and(absent) => Verdict::Well,
+        _ => Verdict::Badly,
     }
 }
 

@@ -20,6 +20,7 @@ use crate::connection::attach::{self, AttachIo};
 use crate::connection::driver::Driver;
 use crate::connection::link::{self, LinkBounds, LinkIo};
 use crate::connection::{self, Ended, ProviderDrains};
+use crate::health::Health;
 use crate::metrics::{Counted, Measured, Metrics};
 use crate::options::Options;
 use crate::service::{End, Request, Targets};
@@ -144,9 +145,10 @@ impl Handle {
         W: AsyncWrite + Unpin + Send + 'static,
     {
         let (connection, inbox) = connection::channel();
+        let health = Arc::<Health>::default();
         let bounds =
             LinkBounds { message_bytes: self.options.message_bytes, write_timeout: self.options.write_timeout };
-        let driver = Driver::new(session, self.options.message_bytes, self.drains.clone());
+        let driver = Driver::new(session, self.options.message_bytes, self.drains.clone(), Arc::clone(&health));
         // Handed over last: nothing is written before the session is callable, and a connection which is not taken can
         // still be told why.
         let (handover, handed_over) = oneshot::channel();
@@ -158,7 +160,7 @@ impl Handle {
         };
         let drive = drive.boxed();
         let adopted =
-            self.ask(|done| Request::Adopt { session, plane: DataPlane::Link, connection, drive, done }).await;
+            self.ask(|done| Request::Adopt { session, plane: DataPlane::Link, connection, health, drive, done }).await;
         if let Err(error) = adopted.and_then(|adopted| adopted) {
             return Err(NotAdopted { error, io });
         }
@@ -175,15 +177,28 @@ impl Handle {
     {
         let (connection, inbox) = connection::channel();
         let Options { message_bytes, write_timeout, .. } = *self.options;
-        let driver = Driver::new(session, message_bytes, self.drains.clone());
+        let health = Arc::<Health>::default();
+        let driver = Driver::new(session, message_bytes, self.drains.clone(), Arc::clone(&health));
         let drive = attach::drive(driver, io, inbox, message_bytes, write_timeout).boxed();
-        self.ask(|done| Request::Adopt { session, plane: DataPlane::Attach, connection, drive, done }).await?
+        self.ask(|done| Request::Adopt { session, plane: DataPlane::Attach, connection, health, drive, done }).await?
     }
 
     /// How many calls run or wait at a session; a moment's view, 0 for one that has no transport.
     #[must_use]
     pub fn load_of(&self, session: SessionId) -> usize {
         self.targets.load().get(&session).map_or(0, |target| target.load())
+    }
+
+    /// Whether a session gets no calls, or one at a time, because its calls failed or it fell silent; a moment's view.
+    #[must_use]
+    pub fn is_ejected(&self, session: SessionId) -> bool {
+        self.targets.load().get(&session).is_some_and(|target| target.health.is_out())
+    }
+
+    /// How often a session was ejected since its transport was made.
+    #[must_use]
+    pub fn ejections_of(&self, session: SessionId) -> u32 {
+        self.targets.load().get(&session).map_or(0, |target| target.health.ejections())
     }
 
     /// Ends the transport of a session. Returns when the order is given, not when it is carried out.

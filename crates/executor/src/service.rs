@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::connection::{Connection, Ended, ProviderDrains, lost};
 use crate::handle::Handle;
+use crate::health::Health;
 use crate::options::Options;
 use crate::target::{Target, Transport};
 
@@ -29,6 +30,7 @@ pub(crate) enum Request {
         session: SessionId,
         plane: DataPlane,
         connection: Connection,
+        health: Arc<Health>,
         drive: BoxFuture<'static, Ended>,
         done: oneshot::Sender<Result<(), Error>>,
     },
@@ -140,8 +142,8 @@ impl Service {
     /// Never waits: a provider that does not read holds nobody else up.
     fn serve(&mut self, request: Request) {
         match request {
-            Request::Adopt { session, plane, connection, drive, done } => {
-                let result = self.adopt(session, plane, connection, drive);
+            Request::Adopt { session, plane, connection, health, drive, done } => {
+                let result = self.adopt(session, plane, connection, health, drive);
                 // Who asked may have given up; the connection then ends by itself when its socket does.
                 let _gone = done.send(result).is_err();
             }
@@ -166,6 +168,7 @@ impl Service {
         session: SessionId,
         plane: DataPlane,
         connection: Connection,
+        health: Arc<Health>,
         drive: BoxFuture<'static, Ended>,
     ) -> Result<(), Error> {
         if let Some(target) = self.targets.load().get(&session)
@@ -173,7 +176,7 @@ impl Service {
         {
             return Err(Error::of(codes::SESSION_ATTACHED, format!("session `{session}` has a connection already")));
         }
-        let generation = self.insert(session, plane, Transport::Connection(connection));
+        let generation = self.insert(session, plane, Transport::Connection(connection), health);
         self.tasks.spawn(async move {
             // A fault of the host ends this connection as a loss, so that the session does not stay without one.
             let ended = std::panic::AssertUnwindSafe(drive).catch_unwind().await;
@@ -201,21 +204,15 @@ impl Service {
         }
         let client =
             UnaryClient::new(url, &self.options.dialer, self.options.connect_timeout, self.options.message_bytes)?;
-        self.insert(session, DataPlane::Unary, Transport::Unary { client: Box::new(client), lifecycle });
+        let transport = Transport::Unary { client: Box::new(client), lifecycle };
+        self.insert(session, DataPlane::Unary, transport, Arc::default());
         Ok(Arc::clone(self.targets.load().get(&session).expect("it was inserted")))
     }
 
-    fn insert(&mut self, session: SessionId, plane: DataPlane, transport: Transport) -> u64 {
+    fn insert(&mut self, session: SessionId, plane: DataPlane, transport: Transport, health: Arc<Health>) -> u64 {
         self.next_generation += 1;
         let generation = self.next_generation;
-        let target = Target::new(
-            session,
-            plane,
-            transport,
-            generation,
-            self.options.in_flight_per_provider,
-            self.options.queued_per_provider,
-        );
+        let target = Target::new(session, plane, transport, generation, health, &self.options);
         self.change(|targets| {
             targets.insert(session, Arc::new(target));
         });

@@ -1,7 +1,7 @@
 //! One provider that takes calls: its transport, and how many calls it may have. Does not choose among providers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use protocol::frame::{Answer, Execute};
@@ -12,8 +12,16 @@ use tokio::time::Instant;
 
 use crate::connection::calls::counted;
 use crate::connection::{BatchAnswer, Connection, NotSent, Outcome, deadline_exceeded, just_left, lost};
+use crate::health::{Health, Trial, Verdict};
 use crate::metrics::Measured;
+use crate::options::Options;
 use crate::source::Source;
+
+/// When to come back to a provider that has too much to do and ended no call yet.
+const UNKNOWN_WAIT: Duration = Duration::from_millis(100);
+/// The least and the most that anybody is told to wait.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// How calls travel to one session.
 #[derive(Debug)]
@@ -36,21 +44,22 @@ pub(crate) struct Target {
     pub(crate) transport: Transport,
     /// Tells apart two transports of one session, one after the other.
     pub(crate) generation: u64,
+    pub(crate) health: Arc<Health>,
     slots: Arc<Semaphore>,
     max_in_flight: usize,
     /// Set when the session is over. A connection tells its calls itself; those of the unary plane learn it here.
     over: watch::Sender<Option<Error>>,
     max_queued: usize,
     queued: AtomicUsize,
-    /// Calls that run or wait.
-    load: Arc<AtomicUsize>,
+    load: Arc<Load>,
 }
 
 /// A call's place among those that a provider works on at once. Dropped, it is free for the next.
 #[derive(Debug)]
 pub(crate) struct Place {
     _slot: OwnedSemaphorePermit,
-    _load: Loaded,
+    load: Loaded,
+    since: Instant,
 }
 
 /// What became of one attempt.
@@ -72,7 +81,7 @@ pub(crate) enum Attempt<T> {
 impl Place {
     /// A place at no provider.
     pub(crate) fn outside(slot: OwnedSemaphorePermit) -> Self {
-        Self { _slot: slot, _load: Loaded::enter(&Arc::default()) }
+        Self::new(slot, Loaded::enter(&Arc::default()))
     }
 }
 
@@ -82,26 +91,28 @@ impl Target {
         plane: DataPlane,
         transport: Transport,
         generation: u64,
-        max_in_flight: usize,
-        max_queued: usize,
+        health: Arc<Health>,
+        options: &Options,
     ) -> Self {
+        let Options { in_flight_per_provider: max_in_flight, queued_per_provider: max_queued, .. } = *options;
         Self {
             session,
             plane,
             transport,
             generation,
+            health,
             slots: Arc::new(Semaphore::new(max_in_flight)),
             max_in_flight,
             over: watch::Sender::new(None),
             max_queued,
             queued: AtomicUsize::new(0),
-            load: Arc::new(AtomicUsize::new(0)),
+            load: Arc::default(),
         }
     }
 
     /// Calls that run or wait here; a moment's view.
     pub(crate) fn load(&self) -> usize {
-        self.load.load(Ordering::Relaxed)
+        self.load.calls.load(Ordering::Relaxed)
     }
 
     /// A place for one call, at the longest until the deadline.
@@ -111,17 +122,36 @@ impl Target {
     pub(crate) async fn place(&self, deadline: Instant, measured: &Measured) -> Result<Place, Error> {
         let load = Loaded::enter(&self.load);
         if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
-            return Ok(Place { _slot: slot, _load: load });
+            return Ok(Place::new(slot, load));
         }
         let waits = Counted::enter(&self.queued);
         if waits.before >= self.max_queued {
             let message = format!("{} calls wait for this provider already", self.max_queued);
-            return Err(Error::of(codes::OVERLOADED, message).retry_after(Duration::from_millis(100)));
+            return Err(Error::of(codes::OVERLOADED, message).retry_after(self.time_of_queue()));
         }
         let _counted = measured.waits();
         match tokio::time::timeout_at(deadline, Arc::clone(&self.slots).acquire_owned()).await {
-            Ok(slot) => Ok(Place { _slot: slot.expect("the semaphore of a target is never closed"), _load: load }),
+            Ok(slot) => Ok(Place::new(slot.expect("the semaphore of a target is never closed"), load)),
             Err(_) => Err(deadline_exceeded()),
+        }
+    }
+
+    /// How long the calls that may wait here take, going by those of late.
+    fn time_of_queue(&self) -> Duration {
+        let each = self.load.occupied_us.load(Ordering::Relaxed);
+        if each == 0 {
+            return UNKNOWN_WAIT;
+        }
+        let rounds = (self.max_queued + 1).div_ceil(self.max_in_flight.max(1));
+        Duration::from_micros(each.saturating_mul(rounds as u64)).clamp(LEAST_WAIT, LONGEST_WAIT)
+    }
+
+    /// Takes into account how an attempt went.
+    pub(crate) fn judge(&self, verdict: Verdict, trial: Option<Trial>) {
+        let answers_pings = self.plane != DataPlane::Unary;
+        match trial {
+            Some(trial) => trial.judge(verdict, answers_pings),
+            None => self.health.judge(verdict, answers_pings),
         }
     }
 
@@ -218,20 +248,45 @@ impl<T> From<UnaryOutcome<T>> for Attempt<T> {
     }
 }
 
-/// Counts a call in for as long as it lives; on its own, since a stream outlives the call that started it.
+/// What the calls of one provider are to it now and were of late; on its own, since a stream outlives the call that started it.
+#[derive(Debug, Default)]
+struct Load {
+    /// Calls that run or wait.
+    calls: AtomicUsize,
+    /// How long a call occupies its place: a mean that forgets, in microseconds; 0 before the first.
+    occupied_us: AtomicU64,
+}
+
+/// Counts a call in for as long as it lives.
 #[derive(Debug)]
-struct Loaded(Arc<AtomicUsize>);
+struct Loaded(Arc<Load>);
 
 impl Loaded {
-    fn enter(load: &Arc<AtomicUsize>) -> Self {
-        load.fetch_add(1, Ordering::Relaxed);
+    fn enter(load: &Arc<Load>) -> Self {
+        load.calls.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(load))
     }
 }
 
 impl Drop for Loaded {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Place {
+    fn new(slot: OwnedSemaphorePermit, load: Loaded) -> Self {
+        Self { _slot: slot, load, since: Instant::now() }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let took = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
+        let mean = &self.load.0.occupied_us;
+        let before = mean.load(Ordering::Relaxed);
+        // Of two that end together one may be forgotten, which does no harm.
+        mean.store(if before == 0 { took } else { before - before / 8 + took / 8 }, Ordering::Relaxed);
     }
 }
 

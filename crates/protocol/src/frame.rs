@@ -13,6 +13,9 @@ use crate::generated::provider::v1 as pb;
 use crate::names::{LocalName, SessionId};
 use crate::token::SessionToken;
 
+mod decode;
+mod encode;
+
 /// Bytes of the length in front of each message on the link.
 pub const LENGTH_BYTES: usize = 4;
 
@@ -29,12 +32,6 @@ impl ExecutionId {
     #[must_use]
     pub fn from_parts(process: u64, number: u64) -> Self {
         Self(u128::from(process) << 64 | u128::from(number))
-    }
-}
-
-impl fmt::Display for ExecutionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
     }
 }
 
@@ -97,6 +94,7 @@ impl Execute {
     /// The wire form. A timeout is rounded up to whole milliseconds, so that it never reads as "none".
     #[must_use]
     pub fn into_proto(self) -> pb::ExecuteRequest {
+        let timeout_ms = self.timeout_ms();
         pb::ExecuteRequest {
             module_name: self.module.as_str().to_owned(),
             input_data: self.input,
@@ -106,8 +104,13 @@ impl Execute {
             idempotency_key: self.idempotency_key,
             traceparent: self.trace.parent,
             tracestate: self.trace.state,
-            timeout_ms: u32::try_from(self.timeout.as_micros().div_ceil(1000)).unwrap_or(u32::MAX).max(1),
+            timeout_ms,
         }
+    }
+
+    /// Rounded up, so that it never reads as "none".
+    fn timeout_ms(&self) -> u32 {
+        u32::try_from(self.timeout.as_micros().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
     }
 }
 
@@ -253,8 +256,8 @@ pub fn take_message(frames: &mut Vec<HostFrame>, max_message_bytes: usize) -> Ve
 pub fn write_link_messages(frames: &mut Vec<HostFrame>, max_message_bytes: usize, out: &mut BytesMut) {
     let mut start = None;
     for frame in frames.drain(..) {
-        let frame = frame.into_proto();
-        let length = frame.encoded_len();
+        let frame = encode::Sized::of(frame);
+        let length = frame.len();
         let field = 1 + prost::length_delimiter_len(length) + length;
         if start.is_none_or(|start: usize| out.len() - start - LENGTH_BYTES + field > max_message_bytes) {
             finish_link_message(start, out);
@@ -264,7 +267,8 @@ pub fn write_link_messages(frames: &mut Vec<HostFrame>, max_message_bytes: usize
         out.reserve(field);
         // Field 1 of `AttachResponse`, length-delimited.
         out.put_u8(0x0a);
-        frame.encode_length_delimited(out).expect("a `BytesMut` grows as needed");
+        prost::encoding::encode_varint(length as u64, out);
+        frame.put(out);
     }
     finish_link_message(start, out);
 }
@@ -378,9 +382,7 @@ impl tokio_util::codec::Decoder for LinkDecoder {
         }
         buffer.advance(LENGTH_BYTES);
         let bytes = buffer.split_to(length).freeze();
-        let message = pb::AttachRequest::decode(bytes)
-            .map_err(|error| Error::of(codes::FRAME_MALFORMED, format!("a message does not parse: {error}")));
-        message.and_then(from_attach_message).map(Some).map_err(LinkError::Malformed)
+        decode::frames(&bytes).map(Some).map_err(LinkError::Malformed)
     }
 }
 

@@ -10,7 +10,7 @@ use protocol::frame::{HostFrame, ProviderFrame, take_message};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::connection::driver::{Alarm, Driver, GOODBYE, STARTS_AT_ONCE, at};
+use crate::connection::driver::{Alarm, Driver, GOODBYE, QUIET, STARTS_AT_ONCE, at};
 use crate::connection::{Ended, Inbox, lost};
 
 /// A stream that passed its hello: messages of the provider in, messages of the host out.
@@ -54,7 +54,7 @@ where
     S: Stream<Item = Result<Vec<ProviderFrame>, Error>> + Unpin + Send,
 {
     let mut starts = Vec::with_capacity(STARTS_AT_ONCE);
-    let mut alarm = Alarm::new();
+    let (mut alarm, mut life) = (Alarm::new(), Alarm::new());
     let mut written: u64 = 0;
     let mut stuck_at: Option<Instant> = None;
     loop {
@@ -70,6 +70,9 @@ where
             stuck_at = Some(Instant::now() + write_timeout);
         }
         alarm.set(driver.earliest_deadline());
+        if driver.awaits_life() {
+            life.set_after(QUIET);
+        }
         tokio::select! {
             permit = io.outgoing.reserve(), if !driver.frames.is_empty() => match permit {
                 Ok(permit) => {
@@ -100,6 +103,7 @@ where
             }
             Some(notice) = inbox.notices.recv() => driver.hear(notice),
             () = alarm.ring() => driver.expire(),
+            () = life.ring() => driver.look(),
             () = at(driver.close_at) => return Ended::Asked,
             () = at(stuck_at) => return Ended::Lost(lost("the provider does not read")),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::frame::{CancelReason, HostFrame, ProviderFrame};
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::connection::calls::{Calls, Queued, Reaction};
 use crate::connection::{Ended, Notice, Order, ProviderDrains, Start, lost};
+use crate::health::Health;
 
 /// The state of one connection's task.
 pub(crate) struct Driver {
@@ -24,6 +26,11 @@ pub(crate) struct Driver {
     pub(crate) frames: Vec<HostFrame>,
     /// When a draining connection closes at the latest.
     pub(crate) close_at: Option<Instant>,
+    health: Arc<Health>,
+    /// Whether anything came since the last look.
+    heard: bool,
+    /// Whether the last look asked for a sign of life.
+    asked: bool,
     /// Taken when the notice is given: a connection gives it once.
     drains: Option<mpsc::UnboundedSender<ProviderDrains>>,
     /// Pongs since those before them were written.
@@ -36,7 +43,12 @@ pub(crate) struct Driver {
 const MAX_UNSENT_PONGS: usize = 256;
 
 impl Driver {
-    pub(crate) fn new(session: SessionId, message_bytes: usize, drains: mpsc::UnboundedSender<ProviderDrains>) -> Self {
+    pub(crate) fn new(
+        session: SessionId,
+        message_bytes: usize,
+        drains: mpsc::UnboundedSender<ProviderDrains>,
+        health: Arc<Health>,
+    ) -> Self {
         Self {
             session,
             calls: Calls::new(message_bytes),
@@ -44,6 +56,9 @@ impl Driver {
             drain_notice: None,
             frames: vec![HostFrame::Welcome(session)],
             close_at: None,
+            health,
+            heard: false,
+            asked: false,
             drains: Some(drains),
             unsent_pongs: 0,
             pongs_end: None,
@@ -90,6 +105,23 @@ impl Driver {
         self.calls.expire(Instant::now(), &mut self.frames);
     }
 
+    /// Whether to look now and then for a sign of life: while calls run, and while an ejection awaits one.
+    pub(crate) fn awaits_life(&self) -> bool {
+        self.calls.running() > 0 || self.health.is_quiet()
+    }
+
+    /// Looks whether anything came since the last time; asks by a ping, and the next time takes no answer for silence.
+    pub(crate) fn look(&mut self) {
+        if std::mem::take(&mut self.heard) {
+            self.asked = false;
+        } else if !self.asked {
+            self.asked = true;
+            self.frames.push(HostFrame::Ping(0));
+        } else {
+            self.health.fell_silent();
+        }
+    }
+
     /// Makes frames of the calls that were taken, as many as fit `room` bytes and one more.
     pub(crate) fn advance(&mut self, room: usize) {
         let mut size = 0;
@@ -126,6 +158,8 @@ impl Driver {
 
     /// Takes one frame of the provider.
     pub(crate) fn receive(&mut self, frame: ProviderFrame) -> Result<(), Ended> {
+        self.heard = true;
+        self.health.answers();
         match self.calls.receive(frame).map_err(Ended::Malformed)? {
             Reaction::Nothing => {}
             Reaction::Send(frame) => self.frames.push(frame),
@@ -200,6 +234,13 @@ impl Alarm {
         }
     }
 
+    /// Rings after so long, unless it is set already.
+    pub(crate) fn set_after(&mut self, wait: Duration) {
+        if !self.set {
+            self.set(Some(Instant::now() + wait));
+        }
+    }
+
     /// Waits for the next ring; pending for ever when none is set.
     pub(crate) async fn ring(&mut self) {
         if !self.set {
@@ -217,6 +258,9 @@ pub(crate) async fn at(moment: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// How long a connection with calls may be quiet before it is asked for a sign of life, and then before it counts as silent.
+pub(crate) const QUIET: Duration = Duration::from_secs(1);
 
 /// Calls taken at once.
 pub(crate) const STARTS_AT_ONCE: usize = 256;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 use tokio_util::codec::Decoder as _;
 
-use crate::connection::driver::{Alarm, Driver, GOODBYE, STARTS_AT_ONCE, at};
+use crate::connection::driver::{Alarm, Driver, GOODBYE, QUIET, STARTS_AT_ONCE, at};
 use crate::connection::{Ended, Inbox, lost};
 
 /// Unsent bytes from which on no more calls are encoded; they wait as they are.
@@ -72,18 +72,30 @@ where
 {
     let mut decoder = LinkDecoder::new(bounds.message_bytes);
     let mut starts = Vec::with_capacity(STARTS_AT_ONCE);
-    let mut alarm = Alarm::new();
+    let (mut alarm, mut life) = (Alarm::new(), Alarm::new());
     let mut written: u64 = 0;
+    // The most that waited since the buffer was empty.
+    let mut peak = 0;
     let mut stuck_at: Option<Instant> = None;
     if let Err(ended) = decode(driver, &mut decoder, &mut io.buffer) {
         return ended;
     }
     loop {
+        // What came while a write or a read was under way goes out with what was there.
+        if driver.takes_calls() {
+            driver.take(std::iter::from_fn(|| inbox.starts.try_recv().ok()).take(STARTS_AT_ONCE));
+        }
         driver.advance(HIGH_WATER.saturating_sub(output.len()));
         write_link_messages(&mut driver.frames, bounds.message_bytes, output);
         driver.framed(written + output.len() as u64);
+        peak = peak.max(output.len());
         if output.is_empty() {
             stuck_at = None;
+            if peak > HIGH_WATER {
+                // A large message is over; its room is not kept for the next.
+                *output = BytesMut::new();
+                peak = 0;
+            }
             if driver.is_done() {
                 return Ended::Asked;
             }
@@ -91,6 +103,9 @@ where
             stuck_at = Some(Instant::now() + bounds.write_timeout);
         }
         alarm.set(driver.earliest_deadline());
+        if driver.awaits_life() {
+            life.set_after(QUIET);
+        }
         tokio::select! {
             count = io.writer.write_buf(output), if !output.is_empty() => match count {
                 Ok(0) => return closed(),
@@ -117,6 +132,7 @@ where
             }
             Some(notice) = inbox.notices.recv() => driver.hear(notice),
             () = alarm.ring() => driver.expire(),
+            () = life.ring() => driver.look(),
             () = at(driver.close_at) => return Ended::Asked,
             () = at(stuck_at) => return Ended::Lost(lost("the provider does not read")),
         }
@@ -124,6 +140,7 @@ where
 }
 
 fn decode(driver: &mut Driver, decoder: &mut LinkDecoder, buffer: &mut BytesMut) -> Result<(), Ended> {
+    let before = buffer.len();
     loop {
         match decoder.decode(buffer) {
             Ok(Some(frames)) => frames.into_iter().try_for_each(|frame| driver.receive(frame))?,
@@ -131,6 +148,10 @@ fn decode(driver: &mut Driver, decoder: &mut LinkDecoder, buffer: &mut BytesMut)
             Err(LinkError::Malformed(error)) => return Err(Ended::Malformed(error)),
             Err(LinkError::Io(error)) => return Err(broken(&error)),
         }
+    }
+    if before - buffer.len() > HIGH_WATER {
+        // As above: without this the buffer would take the room back as soon as the message is dropped.
+        *buffer = BytesMut::from(&buffer[..]);
     }
     if buffer.capacity() == buffer.len() {
         buffer.reserve(READ_BUFFER);

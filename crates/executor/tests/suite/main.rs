@@ -6,6 +6,7 @@
 mod batches;
 mod bounds;
 mod calls;
+mod ejection;
 mod endings;
 mod groups;
 mod streams;

@@ -236,8 +236,17 @@ impl Peer {
         }
     }
 
-    /// The next frame with its call id; `None` when the host closed.
+    /// The next frame with its call id, over pings, which are not answered; `None` when the host closed.
     pub(crate) async fn next(&mut self) -> Option<(u64, Frame)> {
+        loop {
+            match self.next_of_any().await? {
+                (_, Frame::Ping(_)) => {}
+                frame => return Some(frame),
+            }
+        }
+    }
+
+    pub(crate) async fn next_of_any(&mut self) -> Option<(u64, Frame)> {
         while self.waiting.is_empty() {
             self.waiting = self.message().await?.into();
         }
