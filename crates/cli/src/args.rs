@@ -136,7 +136,11 @@ pub(crate) enum ModulesCommand {
     /// Each --arg gives one field of the input and is read by the field's declared type: text for String, base64 for
     /// Bytes, JSON for all others. A module whose input is no record takes one --arg named `input`.
     ///
-    /// A string is printed as it is, every other output as JSON; with --json, every output is JSON on one line.
+    /// A string is printed as it is, every other output as JSON; with --json, every output is JSON on one line. The items of a
+    /// stream are printed as they come, one line of JSON each.
+    ///
+    /// With --batch, each line of the file is one input, and each line of the output what became of it, in the same order:
+    /// `{"output": …}` or `{"error": …}`.
     Call(CallArgs),
     /// Write the types of modules to a file, for bindings and pipelines that are checked without a host
     ///
@@ -164,7 +168,10 @@ pub(crate) struct CallArgs {
     /// The whole input as JSON
     #[arg(long, value_name = "JSON", conflicts_with = "args")]
     pub(crate) json_input: Option<String>,
-    /// How long the call may take, e.g. `500ms`, `2s`, `5m`
+    /// A file with one input as JSON per line, for one call each; `-` reads stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["args", "input", "json_input"])]
+    pub(crate) batch: Option<PathBuf>,
+    /// How long the call may take, e.g. `500ms`, `2s`, `5m`; for a stream or a batch, the whole of it
     #[arg(long, short, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) timeout: Duration,
 }

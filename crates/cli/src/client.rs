@@ -133,6 +133,32 @@ impl Client {
         }
     }
 
+    /// Starts a stream. The host ends it after `timeout`.
+    pub(crate) async fn stream(
+        &self,
+        call: pb::CallRequest,
+        timeout: Duration,
+    ) -> Result<tonic::Streaming<pb::CallStreamResponse>, Failure> {
+        let mut request = Request::new(pb::CallStreamRequest { call: Some(call) });
+        request.set_timeout(timeout);
+        self.answer(self.inner.clone().call_stream(request), timeout + MARGIN).await
+    }
+
+    /// Several calls at once. The host ends them after `timeout`.
+    pub(crate) async fn call_batch(
+        &self,
+        request: pb::CallBatchRequest,
+        timeout: Duration,
+    ) -> Result<pb::CallBatchResponse, Failure> {
+        let name = request.module.clone();
+        let mut request = Request::new(request);
+        request.set_timeout(timeout);
+        match self.answer(self.inner.clone().call_batch(request), timeout + MARGIN).await {
+            Err(failure) => Err(self.with_nearest(&name, failure).await),
+            response => response,
+        }
+    }
+
     /// What changes. The stream itself has no deadline; a dead connection is noticed by pings.
     pub(crate) async fn watch(&self, pattern: &str) -> Result<tonic::Streaming<pb::WatchResponse>, Failure> {
         let request = pb::WatchRequest { pattern: pattern.into() };

@@ -26,6 +26,7 @@ codes! {
     CREDENTIAL_UNREADABLE = "cli.credential.unreadable", Usage, "a token is one line of at least 16 characters; certificates and keys are PEM";
     INPUT_UNREADABLE = "cli.input.unreadable", Usage, "check the path; `-` reads stdin";
     INPUT_MISSING = "cli.input.missing", Usage, "give the input with --arg NAME=VALUE, --input FILE or --json-input JSON";
+    BATCH_FAILED = "cli.batch.failed", Failed, "the lines of the output that hold `error` say why";
     ARGUMENT_UNKNOWN = "cli.argument.unknown", Usage, "`modrack modules show NAME` prints the input type";
     ARGUMENT_INVALID = "cli.argument.invalid", Usage, "`modrack modules show NAME` prints the input type";
     MODULE_UNMATCHED = "cli.module.unmatched", NotFound, "`modrack modules list` shows what is registered";

@@ -66,7 +66,18 @@ impl Failure {
         &self.code
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Counts for that of others which were told already.
+    pub(crate) fn with_exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// As machines read it: one member `error`.
+    pub(crate) fn json(&self) -> Value {
         let mut object = Map::new();
         object.insert("code".into(), self.code.clone().into());
         object.insert("message".into(), self.message.clone().into());

@@ -1,5 +1,6 @@
 //! The commands about modules: one file each, with what they share. Each is a client of the host.
 
+mod batch;
 pub(crate) mod call;
 mod input;
 pub(crate) mod list;

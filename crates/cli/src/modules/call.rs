@@ -1,10 +1,11 @@
-//! `modrack modules call`: one call, its output on stdout. Retries nothing.
+//! `modrack modules call`: one call, its output or the items of its stream on stdout. Retries nothing.
 
 use std::time::Duration;
 
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::call_request::Input;
 use protocol::generated::host::v1::call_response::Output as Answer;
+use protocol::generated::host::v1::call_stream_response::Event;
 use protocol::{Error, codes as wire, schema};
 use serde_json::{Value, json};
 
@@ -16,7 +17,10 @@ use crate::output::Output;
 use crate::target::Target;
 
 pub(crate) async fn run(target: &Target, call: CallArgs, verbose: bool, output: &Output) -> Result<(), Failures> {
-    let CallArgs { name, args, input, json_input, timeout } = call;
+    let CallArgs { name, args, input, json_input, batch, timeout } = call;
+    if let Some(path) = batch {
+        return super::batch::run(target, name, &path, timeout, verbose, output).await;
+    }
     // What is given as a whole is read before anything is asked of the host.
     let whole = match (input, json_input) {
         (Some(path), _) => Some(input::from_file(&path)?),
@@ -38,12 +42,17 @@ pub(crate) async fn run(target: &Target, call: CallArgs, verbose: bool, output: 
         schema_fingerprint,
         idempotency_key: String::new(),
     };
-    let pb::CallResponse { output: answer, info } = client.call(request, timeout).await?;
+    let pb::CallResponse { output: answer, info } = match client.call(request.clone(), timeout).await {
+        // The host refuses it before anything runs, so that a plain call costs no question.
+        Err(failure) if failure.code() == wire::STREAM_REQUIRED.name => {
+            return items(&client, request, timeout, verbose, output).await;
+        }
+        answer => answer?,
+    };
     let Some(Answer::OutputJson(text)) = answer else {
         return Err(Error::of(wire::FIELD_MISSING, "the host answered without `output_json`").into());
     };
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|error| Error::of(wire::FIELD_INVALID, format!("the host's `output_json` is no JSON: {error}")))?;
+    let value = parsed(&text, "output_json")?;
     if let Some(info) = info.filter(|_| verbose) {
         tell(&info, output.json);
     }
@@ -54,8 +63,36 @@ pub(crate) async fn run(target: &Target, call: CallArgs, verbose: bool, output: 
     }
 }
 
+/// The items of a stream, each as soon as it is there.
+async fn items(
+    client: &Client,
+    request: pb::CallRequest,
+    timeout: Duration,
+    verbose: bool,
+    output: &Output,
+) -> Result<(), Failures> {
+    let mut messages = client.stream(request, timeout).await?;
+    while let Some(message) = messages.message().await.map_err(|status| client.failure(&status))? {
+        match message.event {
+            Some(Event::Info(info)) if verbose => tell(&info, output.json),
+            Some(Event::Info(_)) => {}
+            Some(Event::ItemJson(text)) => output.json_line(&parsed(&text, "item_json")?)?,
+            Some(Event::ItemData(_)) | None => {
+                return Err(Error::of(wire::FIELD_MISSING, "the host sent an item without `item_json`").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// JSON of the host, which is JSON.
+pub(super) fn parsed(text: &str, field: &str) -> Result<Value, Error> {
+    serde_json::from_str(text)
+        .map_err(|error| Error::of(wire::FIELD_INVALID, format!("the host's `{field}` is no JSON: {error}")))
+}
+
 /// What happened, on stderr.
-fn tell(info: &pb::CallInfo, json: bool) {
+pub(super) fn tell(info: &pb::CallInfo, json: bool) {
     let plane = view::plane(info.plane());
     if json {
         anstream::eprintln!(

@@ -144,6 +144,14 @@ pub(super) fn from_file(path: &Path) -> Result<String, Failure> {
     from_text(text, &format!("`{}`", path.display()))
 }
 
+/// One JSON per line of a file, each checked to be JSON; lines of white space are none.
+pub(super) fn from_lines(path: &Path) -> Result<Vec<String>, Failure> {
+    let shown = path.display().to_string();
+    let text = utf8(read(path)?, &shown)?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(at, line)| from_text(line.to_owned(), &format!("line {} of `{shown}`", at + 1))).collect()
+}
+
 /// JSON, checked to be JSON. `what` names it in the failure.
 pub(super) fn from_text(text: String, what: &str) -> Result<String, Failure> {
     match type_schema::parse_json_text(&text) {
