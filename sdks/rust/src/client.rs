@@ -79,6 +79,11 @@ impl Client {
         Self { wire, modules: Arc::default() }
     }
 
+    /// A client of a provider that has no host.
+    pub(crate) fn unconnected() -> Self {
+        Self::new(Wire::nobody("the provider is not connected to a host"))
+    }
+
     /// The client of a handler: what it calls is part of the handler's own call.
     pub(crate) fn scoped(&self, scope: Scope) -> Self {
         Self { wire: self.wire.scoped(scope), modules: Arc::clone(&self.modules) }

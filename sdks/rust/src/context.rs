@@ -1,4 +1,4 @@
-//! What a handler may know of its call. Changes nothing: cancelling is the business of `provider`.
+//! What a handler may know of its call, and its way to other modules. Changes nothing: cancelling is the business of `provider`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,10 +6,19 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::client::Client;
+use crate::client::wire::Scope;
 use crate::generated::provider::v1::ExecuteRequest;
+use crate::provider::request::Request;
 
-/// The configuration that the host gives to a provider.
-pub(crate) type Configuration = Arc<BTreeMap<String, String>>;
+/// What all calls of a provider have in common.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    /// The configuration that the host gives to a provider.
+    pub(crate) configuration: BTreeMap<String, String>,
+    /// What nested calls are made with.
+    pub(crate) client: Client,
+}
 
 /// The call that a handler serves. Cheap to clone.
 ///
@@ -21,9 +30,12 @@ pub struct Context(Arc<Call>);
 
 #[derive(Debug)]
 struct Call {
+    /// Without the input.
     request: ExecuteRequest,
+    /// Those of a batch, in the order of its inputs.
+    idempotency_keys: Vec<String>,
     deadline: Option<Instant>,
-    configuration: Configuration,
+    environment: Arc<Environment>,
     cancelled: watch::Receiver<bool>,
 }
 
@@ -31,14 +43,38 @@ struct Call {
 #[derive(Debug)]
 pub(crate) struct CancelOnDrop(Option<watch::Sender<bool>>);
 
-impl Context {
-    pub(crate) fn new(request: ExecuteRequest, configuration: Configuration) -> (Self, CancelOnDrop) {
-        let (tx, cancelled) = watch::channel(false);
-        let timeout = Duration::from_millis(request.timeout_ms.into());
-        let deadline = (!timeout.is_zero()).then(|| Instant::now() + timeout);
-        (Self(Arc::new(Call { request, deadline, configuration, cancelled })), CancelOnDrop(Some(tx)))
+/// A call that comes in: makes a context when a handler asks for one, and not before.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    pub(crate) request: Request<'a>,
+    /// Those of a batch whose inputs the handler gets.
+    pub(crate) idempotency_keys: Vec<String>,
+    pub(crate) environment: &'a Arc<Environment>,
+    /// Left by [`Incoming::context`] for what runs the handler.
+    pub(crate) cancel: Option<CancelOnDrop>,
+}
+
+impl<'a> Incoming<'a> {
+    pub(crate) fn new(request: Request<'a>, environment: &'a Arc<Environment>) -> Self {
+        Self { request, idempotency_keys: Vec::new(), environment, cancel: None }
     }
 
+    /// The context of the call; once for each.
+    pub(crate) fn context(&mut self) -> Context {
+        let (tx, cancelled) = watch::channel(false);
+        self.cancel = Some(CancelOnDrop(Some(tx)));
+        let timeout = Duration::from_millis(self.request.timeout_ms.into());
+        Context(Arc::new(Call {
+            request: self.request.without_input(),
+            idempotency_keys: std::mem::take(&mut self.idempotency_keys),
+            deadline: (!timeout.is_zero()).then(|| Instant::now() + timeout),
+            environment: Arc::clone(self.environment),
+            cancelled,
+        }))
+    }
+}
+
+impl Context {
     /// Unqualified name of the module.
     pub fn module(&self) -> &str {
         &self.0.request.module_name
@@ -59,9 +95,14 @@ impl Context {
         self.0.request.attempt
     }
 
-    /// Equal for calls that must have one effect; `None` where the caller gave none.
+    /// Equal for calls that must have one effect; `None` where the caller gave none, and for a batch.
     pub fn idempotency_key(&self) -> Option<&str> {
         non_empty(&self.0.request.idempotency_key)
+    }
+
+    /// The keys of a batch, one for each of the handler's inputs, empty where the caller gave none. No keys where the call is no batch.
+    pub fn idempotency_keys(&self) -> &[String] {
+        &self.0.idempotency_keys
     }
 
     /// W3C trace context; `None` without a trace.
@@ -86,7 +127,18 @@ impl Context {
 
     /// A value of the configuration that the host gave this provider. Only providers on the unary plane are given any.
     pub fn configuration(&self, key: &str) -> Option<&str> {
-        self.0.configuration.get(key).map(String::as_str)
+        self.0.environment.configuration.get(key).map(String::as_str)
+    }
+
+    /// Calls other modules as part of this call: within what is left of its deadline, on its trace, and with the provider's own session as the
+    /// credential. Over the connection that the provider has; nothing is opened. A nested call ends when the handler is dropped.
+    pub fn client(&self) -> Client {
+        let request = &self.0.request;
+        self.0.environment.client.scoped(Scope {
+            deadline: self.0.deadline,
+            traceparent: request.traceparent.clone(),
+            tracestate: request.tracestate.clone(),
+        })
     }
 
     /// Whether the caller gave up or the deadline passed.
@@ -99,11 +151,6 @@ impl Context {
         let mut cancelled = self.0.cancelled.clone();
         // An error says that the sender is gone: the call is over.
         drop(cancelled.wait_for(|cancelled| *cancelled).await);
-    }
-
-    /// The trace id, or the execution id without a trace.
-    pub(crate) fn trace_id(&self) -> &str {
-        self.traceparent().and_then(|parent| parent.split('-').nth(1)).unwrap_or_else(|| self.execution_id())
     }
 }
 

@@ -5,6 +5,7 @@
 #[cfg(test)]
 extern crate self as modrack;
 
+mod bearer;
 mod client;
 pub mod codec;
 mod context;
@@ -15,20 +16,27 @@ mod host;
 pub mod json;
 mod module;
 mod provider;
+mod run;
+mod telemetry;
 pub mod testing;
 mod typed_module;
 mod types;
 mod value;
 
 pub use bytes::Bytes;
-pub use client::{CallOptions, Change, Client, EndpointInfo, EndpointState, ModuleInfo, Watch};
+pub use client::{
+    CallOptions, CallStream, Change, Client, ClientBuilder, EndpointInfo, EndpointState, ModuleInfo, Watch,
+};
 pub use codec::{CodecError, Decode, Encode, MapKey, Typed};
 pub use context::Context;
 pub use error::{Category, Error, ModuleError, Origin};
-pub use handler::{BlockingHandler, Handler};
+pub use handler::{BatchHandler, BlockingHandler, Handler, StreamHandler};
 pub use modrack_derive::{Record, Union};
 pub use module::Module;
 pub use provider::{Plane, Provider, ProviderHandle};
+#[cfg(feature = "otel")]
+pub use telemetry::flush as flush_traces;
+pub use tokio_stream::Stream;
 pub use typed_module::TypedModule;
 pub use types::{CType, Field, TypeError};
 pub use value::Value;

@@ -1,25 +1,16 @@
-//! A module as its author describes it, and as the provider keeps it. Runs no calls: see `provider::calls`.
+//! A module as its author describes it, and as the provider keeps it. Runs no calls: see `run` and `provider::calls`.
 
-use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
-use std::sync::Arc;
-
-use bytes::Bytes;
 
 use crate::codec::{self, CodecError, Decode, Encode, Typed};
-use crate::context::Context;
-use crate::error::{Category, Error, ModuleError};
+use crate::error::{Category, Error};
 use crate::generated::provider::v1::{ModuleCapabilities, ModuleExample, ModuleSpec};
-use crate::handler::{BlockingHandler, Handler};
+use crate::handler::{BatchHandler, BlockingHandler, Handler, StreamHandler};
+use crate::run::{self, Cost, Run};
 use crate::types::{CType, is_identifier};
 
 /// Longest name of a module, in bytes.
 const MAX_NAME: usize = 128;
-
-/// A call of a module whose types are forgotten: encoded input to encoded output.
-pub(crate) type Call = Arc<dyn Fn(Bytes, Context) -> CallFuture + Send + Sync>;
-pub(crate) type CallFuture = Pin<Box<dyn Future<Output = Result<Vec<u8>, ModuleError>> + Send>>;
 
 /// A module with everything that there is to say about it.
 ///
@@ -44,7 +35,6 @@ pub struct Module<I, O> {
 }
 
 /// A module without its native types.
-#[derive(Clone)]
 pub(crate) struct Definition {
     pub(crate) name: String,
     pub(crate) description: String,
@@ -55,7 +45,9 @@ pub(crate) struct Definition {
     pub(crate) examples: Vec<(Vec<u8>, Vec<u8>)>,
     /// The first fault of an example; told when the provider starts, where there is somebody to tell.
     pub(crate) fault: Option<CodecError>,
-    pub(crate) call: Call,
+    pub(crate) run: Run,
+    /// What a first step of a call costs.
+    pub(crate) cost: Cost,
 }
 
 impl<I, O> Module<I, O>
@@ -64,19 +56,14 @@ where
     O: Encode + Send + 'static,
 {
     /// A module that an async function serves.
+    ///
+    /// The function is polled where its call arrived, and goes on in a task of its own when it waits. One that computes for long without waiting
+    /// soon gets a task from the start; [`Module::blocking`] gives it a thread.
     pub fn new<Args, H>(name: impl Into<String>, handler: H) -> Self
     where
         H: Handler<Args, Input = I, Output = O>,
     {
-        let handler = Arc::new(handler);
-        Self::of(name.into(), move |input, ctx| {
-            let handler = Arc::clone(&handler);
-            Box::pin(async move {
-                let input = codec::from_bytes(&input).map_err(ModuleError::input)?;
-                let output = handler.call(input, ctx).await?;
-                codec::to_bytes(&output).map_err(ModuleError::output)
-            })
-        })
+        Self::of(name.into(), run::call(handler))
     }
 
     /// A module that an ordinary function serves, which may block: each call has a thread of its own.
@@ -84,33 +71,26 @@ where
     where
         H: BlockingHandler<Args, Input = I, Output = O>,
     {
-        let handler = Arc::new(handler);
-        Self::of(name.into(), move |input, ctx| {
-            let handler = Arc::clone(&handler);
-            let span = tracing::Span::current();
-            let work = move || {
-                let _entered = span.enter();
-                let input = codec::from_bytes(&input).map_err(ModuleError::input)?;
-                let output = handler.call(input, ctx)?;
-                codec::to_bytes(&output).map_err(ModuleError::output)
-            };
-            Box::pin(async move {
-                match tokio::task::spawn_blocking(work).await {
-                    Ok(result) => result,
-                    Err(fault) => match fault.try_into_panic() {
-                        Ok(panic) => std::panic::resume_unwind(panic),
-                        Err(_) => Err(ModuleError::core(
-                            Category::Unavailable,
-                            "executor.provider.lost",
-                            "the provider ended before the call could run",
-                        )),
-                    },
-                }
-            })
-        })
+        Self::of(name.into(), run::blocking(handler))
     }
 
-    fn of(name: String, call: impl Fn(Bytes, Context) -> CallFuture + Send + Sync + 'static) -> Self {
+    /// A module whose output is a stream: `O` is the type of an item. It has the capability `stream` and takes no plain calls.
+    pub fn stream<Args, H>(name: impl Into<String>, handler: H) -> Self
+    where
+        H: StreamHandler<Args, Input = I, Item = O>,
+    {
+        Self::of(name.into(), run::stream(handler))
+    }
+
+    /// A module that takes several inputs at once. It has the capability `batch`; a plain call is a batch of one.
+    pub fn batch<Args, H>(name: impl Into<String>, handler: H) -> Self
+    where
+        H: BatchHandler<Args, Input = I, Output = O>,
+    {
+        Self::of(name.into(), run::batch(handler))
+    }
+
+    fn of(name: String, run: Run) -> Self {
         let definition = Definition {
             name,
             description: String::new(),
@@ -120,7 +100,8 @@ where
             output: O::ctype(),
             examples: Vec::new(),
             fault: None,
-            call: Arc::new(call),
+            run,
+            cost: Cost::default(),
         };
         Self { definition, types: PhantomData }
     }
@@ -145,7 +126,7 @@ impl<I: Typed, O: Typed> Module<I, O> {
         self
     }
 
-    /// An input and what comes out, for people who look for a module.
+    /// An input and what comes out, for people who look for a module; of a stream, its first item.
     pub fn example(mut self, input: I, output: O) -> Self
     where
         I: Encode,
@@ -186,7 +167,11 @@ impl Definition {
             input: Some(self.input.to_wire()),
             output: Some(self.output.to_wire()),
             version: self.version.clone(),
-            capabilities: Some(ModuleCapabilities { idempotent: self.idempotent, batch: false, stream: false }),
+            capabilities: Some(ModuleCapabilities {
+                idempotent: self.idempotent,
+                batch: matches!(self.run, Run::Batch(_)),
+                stream: matches!(self.run, Run::Stream(_)),
+            }),
             examples: self.examples.iter().map(example).collect(),
         }
     }

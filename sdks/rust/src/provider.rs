@@ -7,7 +7,9 @@ pub(crate) mod calls;
 mod frames;
 mod handle;
 mod link;
+mod outbox;
 mod plane;
+pub(crate) mod request;
 mod session;
 mod settings;
 #[cfg(test)]
@@ -27,7 +29,7 @@ pub(crate) use settings::env;
 
 use crate::codec::{Decode, Encode};
 use crate::error::{Category, Error};
-use crate::handler::{BlockingHandler, Handler};
+use crate::handler::{BatchHandler, BlockingHandler, Handler, StreamHandler};
 use crate::module::{Definition, Module};
 use crate::provider::calls::{Calls, Table};
 use crate::provider::handle::{Change, Stop};
@@ -91,6 +93,22 @@ impl Provider {
         H: BlockingHandler<Args>,
     {
         self.with_module(Module::blocking(name, handler))
+    }
+
+    /// Adds a module whose output is a stream.
+    pub fn stream<Args, H>(self, name: impl Into<String>, handler: H) -> Self
+    where
+        H: StreamHandler<Args>,
+    {
+        self.with_module(Module::stream(name, handler))
+    }
+
+    /// Adds a module that takes several inputs at once.
+    pub fn batch<Args, H>(self, name: impl Into<String>, handler: H) -> Self
+    where
+        H: BatchHandler<Args>,
+    {
+        self.with_module(Module::batch(name, handler))
     }
 
     /// Adds a module. Its faults are told by [`Provider::run`].
@@ -214,8 +232,10 @@ impl Provider {
     async fn serve(self) -> Result<(), Error> {
         self.check()?;
         let settings = Settings::resolve(&self.namespace, self.overrides, &self.table)?;
-        let calls = Calls::new(self.table, settings.debug);
-        session::run(settings, calls, self.changes, self.stop, self.handle).await
+        let calls = Calls::new(self.namespace, self.table, settings.debug);
+        let ended = session::run(settings, calls, self.changes, self.stop, self.handle).await;
+        crate::telemetry::flush().await;
+        ended
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -234,9 +254,9 @@ impl Provider {
     }
 
     /// The calls of a provider that stays in memory.
-    pub(crate) fn into_calls(self) -> Result<(String, Arc<Calls>), Error> {
+    pub(crate) fn into_calls(self) -> Result<Arc<Calls>, Error> {
         self.check()?;
-        Ok((self.namespace, Calls::new(self.table, settings::debug_from_env())))
+        Ok(Calls::new(self.namespace, self.table, settings::debug_from_env()))
     }
 }
 

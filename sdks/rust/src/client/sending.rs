@@ -17,6 +17,7 @@ use crate::generated::host::v1::{
     BatchInput, CallBatchRequest, CallRequest, CallResponse, CallStreamRequest, CallStreamResponse, batch_input,
     batch_output,
 };
+use crate::telemetry;
 
 /// What the last attempt of a call has at least, so that it is the host who says that the time is over.
 const LEAST: Duration = Duration::from_millis(1);
@@ -48,8 +49,11 @@ impl Client {
                 }
             }
         };
-        let (module, output) = self.with_types(name, typing, encode, send, &options).await?;
-        read(module.as_deref(), &output)
+        let observed = self.wire.observed(name);
+        let sent = telemetry::within(&observed, self.with_types(name, typing, encode, send, &options)).await;
+        let output = sent.and_then(|(module, output)| read(module.as_deref(), &output));
+        observed.end(output.as_ref().err().map(Error::code));
+        output
     }
 
     pub(super) async fn stream_as<T>(
@@ -74,8 +78,14 @@ impl Client {
                 }
             }
         };
-        let (module, answers) = self.with_types(name, typing, encode, send, &options).await?;
-        Ok(CallStream::new(answers, module, read, options.timeout, deadline))
+        let observed = self.wire.observed(name);
+        match telemetry::within(&observed, self.with_types(name, typing, encode, send, &options)).await {
+            Ok((module, answers)) => Ok(CallStream::new(answers, module, read, options.timeout, deadline, observed)),
+            Err(error) => {
+                observed.end(Some(error.code()));
+                Err(error)
+            }
+        }
     }
 
     pub(super) async fn batch_as<I, O>(
@@ -100,7 +110,7 @@ impl Client {
                             "" => String::new(),
                             key => format!("{key}/{place}"),
                         };
-                        let input = Some(batch_input::Input::InputData(input.into()));
+                        let input = Some(batch_input::Input::InputData(input));
                         sent.push(BatchInput { input, idempotency_key });
                         None
                     }
@@ -126,8 +136,11 @@ impl Client {
                 outputs.into_iter().map(answer).collect::<Result<Vec<Result<Vec<u8>, Error>>, Error>>()
             }
         };
-        let (module, outputs) =
-            self.with_types(name, Typing::Native, typed::encoded_all(inputs), send, &options).await?;
+        let observed = self.wire.observed(name);
+        let sent = self.with_types(name, Typing::Native, typed::encoded_all(inputs), send, &options);
+        let sent = telemetry::within(&observed, sent).await;
+        observed.end(sent.as_ref().err().map(Error::code));
+        let (module, outputs) = sent?;
         let read = |output: Result<Vec<u8>, Error>| typed::read(module.as_deref(), &output?);
         Ok(outputs.into_iter().map(read).collect())
     }

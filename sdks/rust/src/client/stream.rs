@@ -13,6 +13,7 @@ use crate::client::wire::{Answers, grace};
 use crate::client::{ModuleInfo, no_output, too_late};
 use crate::error::Error;
 use crate::generated::host::v1::call_stream_response::Event;
+use crate::telemetry::Observed;
 
 /// Reads an item; the module is not known where the caller vouches for its types.
 pub(crate) type ReadItem<T> = fn(Option<&ModuleInfo>, &[u8]) -> Result<T, Error>;
@@ -28,6 +29,8 @@ pub struct CallStream<T> {
     timeout: Duration,
     patience: Pin<Box<Sleep>>,
     is_over: bool,
+    /// Taken when the stream is over.
+    observed: Option<Observed>,
 }
 
 impl<T> CallStream<T> {
@@ -37,9 +40,10 @@ impl<T> CallStream<T> {
         read: ReadItem<T>,
         timeout: Duration,
         deadline: Instant,
+        observed: Observed,
     ) -> Self {
         let patience = Box::pin(tokio::time::sleep_until(deadline + grace(timeout)));
-        Self { answers, module, read, timeout, patience, is_over: false }
+        Self { answers, module, read, timeout, patience, is_over: false, observed: Some(observed) }
     }
 
     /// The next item; `None` when the stream is complete.
@@ -58,6 +62,10 @@ impl<T> Stream for CallStream<T> {
         let this = &mut *self;
         while !this.is_over {
             let answer = match this.answers.as_mut().poll_next(cx) {
+                // Items that are always there must not hide that the time is over.
+                Poll::Ready(Some(Ok(_))) if this.patience.deadline() <= Instant::now() => {
+                    Some(Err(too_late(this.timeout)))
+                }
                 Poll::Ready(answer) => answer,
                 Poll::Pending => {
                     ready!(this.patience.as_mut().poll(cx));
@@ -74,11 +82,17 @@ impl<T> Stream for CallStream<T> {
                 Some(Err(error)) => Err(error),
                 None => {
                     this.is_over = true;
+                    if let Some(observed) = this.observed.take() {
+                        observed.end(None);
+                    }
                     return Poll::Ready(None);
                 }
             };
-            if item.is_err() {
+            if let Err(error) = &item {
                 this.is_over = true;
+                if let Some(observed) = this.observed.take() {
+                    observed.end(Some(error.code()));
+                }
                 // Nobody reads on, so the call ends here too.
                 this.answers = Box::pin(tokio_stream::empty());
             }

@@ -1,11 +1,15 @@
 //! A client against a host that does what the test wants.
 
+mod secured;
+mod streams;
+
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
@@ -40,10 +44,31 @@ struct State {
     module: Option<Fake>,
     asked: u32,
     calls: Vec<CallRequest>,
+    /// Idempotency keys of the last batch.
+    keys: Vec<String>,
     cancelled: Option<mpsc::UnboundedSender<()>>,
 }
 
 struct FakeHost(Arc<Mutex<State>>);
+
+/// Tells when it is dropped.
+struct Tell(mpsc::UnboundedSender<()>);
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        self.0.send(()).ok();
+    }
+}
+
+impl Fake {
+    fn check(&self, fingerprint: &str) -> Result<(), Status> {
+        if fingerprint.is_empty() || fingerprint == self.fingerprint {
+            return Ok(());
+        }
+        let error = ModuleError::core(Category::FailedPrecondition, "registry.schema.changed", "other types");
+        Err(error.into_status())
+    }
+}
 
 struct Setup {
     client: Client,
@@ -132,20 +157,10 @@ impl Host for FakeHost {
             (state.module.clone().unwrap(), state.cancelled.clone())
         };
         if let Some(cancelled) = cancelled {
-            struct Tell(mpsc::UnboundedSender<()>);
-            impl Drop for Tell {
-                fn drop(&mut self) {
-                    self.0.send(()).ok();
-                }
-            }
             let _tell = Tell(cancelled);
             std::future::pending::<()>().await;
         }
-        if !request.schema_fingerprint.is_empty() && request.schema_fingerprint != fake.fingerprint {
-            return Err(
-                ModuleError::core(Category::FailedPrecondition, "registry.schema.changed", "other types").into_status()
-            );
-        }
+        fake.check(&request.schema_fingerprint)?;
         let output = match request.input.unwrap() {
             Input::InputData(input) => {
                 Output::OutputData((fake.answer)(&input).map_err(ModuleError::into_status)?.into())
@@ -156,20 +171,52 @@ impl Host for FakeHost {
     }
 
     type WatchStream = Pin<Box<ReceiverStream<Result<WatchResponse, Status>>>>;
-    type CallStreamStream = tokio_stream::Empty<Result<crate::generated::host::v1::CallStreamResponse, Status>>;
+    type CallStreamStream = Pin<Box<dyn Stream<Item = Result<CallStreamResponse, Status>> + Send>>;
 
+    /// Answers again and again; an input of nothing means no end.
     async fn call_stream(
         &self,
-        _request: Request<crate::generated::host::v1::CallStreamRequest>,
+        request: Request<CallStreamRequest>,
     ) -> Result<Response<Self::CallStreamStream>, Status> {
-        Err(Status::unimplemented("no streams"))
+        let request = request.into_inner().call.unwrap();
+        let (fake, cancelled) = {
+            let mut state = self.0.lock().unwrap();
+            state.calls.push(request.clone());
+            (state.module.clone().unwrap(), state.cancelled.clone())
+        };
+        fake.check(&request.schema_fingerprint)?;
+        let tell = cancelled.map(Tell);
+        let Some(Input::InputData(input)) = request.input else { panic!("expected bytes") };
+        Ok(Response::new(Box::pin(async_stream::stream! {
+            let _tell = tell;
+            yield Ok(CallStreamResponse { event: Some(call_stream_response::Event::Info(CallInfo::default())) });
+            loop {
+                match (fake.answer)(&input) {
+                    Ok(item) if item.is_empty() => return,
+                    Ok(item) => yield Ok(CallStreamResponse { event: Some(call_stream_response::Event::ItemData(item)) }),
+                    Err(error) => {
+                        yield Err(error.into_status());
+                        return;
+                    }
+                }
+            }
+        })))
     }
 
-    async fn call_batch(
-        &self,
-        _request: Request<crate::generated::host::v1::CallBatchRequest>,
-    ) -> Result<Response<crate::generated::host::v1::CallBatchResponse>, Status> {
-        Err(Status::unimplemented("no batches"))
+    async fn call_batch(&self, request: Request<CallBatchRequest>) -> Result<Response<CallBatchResponse>, Status> {
+        let request = request.into_inner();
+        let fake = self.0.lock().unwrap().module.clone().unwrap();
+        fake.check(&request.schema_fingerprint)?;
+        self.0.lock().unwrap().keys = request.inputs.iter().map(|input| input.idempotency_key.clone()).collect();
+        let output = |input: BatchInput| {
+            let Some(batch_input::Input::InputData(input)) = input.input else { panic!("expected bytes") };
+            let result = match (fake.answer)(&input) {
+                Ok(output) => batch_output::Result::OutputData(output),
+                Err(error) => batch_output::Result::Error(error.into_envelope().into_wire()),
+            };
+            BatchOutput { result: Some(result) }
+        };
+        Ok(Response::new(CallBatchResponse { outputs: request.inputs.into_iter().map(output).collect(), info: None }))
     }
 
     async fn watch(&self, _request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {

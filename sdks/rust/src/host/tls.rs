@@ -83,8 +83,10 @@ async fn read(path: &std::path::Path, variable: &'static str) -> Result<Vec<u8>,
 
 #[cfg(feature = "tls")]
 fn invalid(message: String, variable: &'static str) -> Error {
-    Error::new(crate::error::Category::FailedPrecondition, "client.credential.unreadable", message).with_hint(match variable {
-        "MODRACK_CA_FILE" => "MODRACK_CA_FILE names a PEM file with the certificate of the host's authority",
-        _ => "MODRACK_CERT_FILE and MODRACK_KEY_FILE name PEM files with a certificate chain and its private key",
-    })
+    Error::new(crate::error::Category::FailedPrecondition, "client.credential.unreadable", message).with_hint(
+        match variable {
+            "MODRACK_CA_FILE" => "MODRACK_CA_FILE names a PEM file with the certificate of the host's authority",
+            _ => "MODRACK_CERT_FILE and MODRACK_KEY_FILE name PEM files with a certificate chain and its private key",
+        },
+    )
 }

@@ -1,44 +1,53 @@
 //! Runs calls, whatever plane they came by: finds the module, isolates panics, counts what runs. Knows no connection.
 
-use std::any::Any;
+mod step;
+
 use std::collections::{BTreeMap, HashMap};
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{self, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
 use tokio::sync::watch;
-use tracing::Instrument as _;
 
-use crate::context::{Configuration, Context};
+pub(crate) use step::{ServedItems, Step};
+
+use crate::client::Client;
+use crate::context::{Environment, Incoming};
 use crate::error::{Category, ModuleError};
-use crate::generated::provider::v1::execute_response::Result as Outcome;
-use crate::generated::provider::v1::{ExecuteRequest, ExecuteResponse, ExecutionMetrics, ModuleSpec};
-use crate::module::{CallFuture, Definition};
+use crate::generated::provider::v1::{ExecuteRequest, ExecuteResponse, ExecutionMetrics, ModuleSpec, execute_response};
+use crate::module::Definition;
+use crate::provider::Plane;
+use crate::provider::request::Request;
+use crate::run::{Outcome, Run};
+use crate::telemetry;
 
 /// The modules of a provider by their unqualified names.
 pub(crate) type Table = HashMap<String, Arc<Definition>>;
 
 /// Everything that a call needs of its provider.
 pub(crate) struct Calls {
+    namespace: String,
     /// Replaced as a whole when modules change.
     table: RwLock<Arc<Table>>,
-    configuration: RwLock<Configuration>,
+    environment: RwLock<Arc<Environment>>,
     /// How many calls run. A watch channel, so that draining waits for zero without polling.
     running: watch::Sender<usize>,
     debug: bool,
 }
 
 impl Calls {
-    pub(crate) fn new(table: Table, debug: bool) -> Arc<Self> {
+    pub(crate) fn new(namespace: String, table: Table, debug: bool) -> Arc<Self> {
+        let environment = Environment { configuration: BTreeMap::new(), client: Client::unconnected() };
         Arc::new(Self {
+            namespace,
             table: RwLock::new(Arc::new(table)),
-            configuration: RwLock::new(Arc::new(BTreeMap::new())),
+            environment: RwLock::new(Arc::new(environment)),
             running: watch::channel(0).0,
             debug,
         })
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     pub(crate) fn table(&self) -> Arc<Table> {
@@ -57,7 +66,18 @@ impl Calls {
     }
 
     pub(crate) fn configure(&self, configuration: BTreeMap<String, String>) {
-        *self.configuration.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(configuration);
+        let mut environment = self.environment.write().unwrap_or_else(PoisonError::into_inner);
+        *environment = Arc::new(Environment { configuration, client: environment.client.clone() });
+    }
+
+    /// Says what nested calls are made with from now on.
+    pub(crate) fn connect(&self, client: Client) {
+        let mut environment = self.environment.write().unwrap_or_else(PoisonError::into_inner);
+        *environment = Arc::new(Environment { configuration: environment.configuration.clone(), client });
+    }
+
+    fn environment(&self) -> Arc<Environment> {
+        Arc::clone(&self.environment.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Counts a call as running until the guard is dropped, which is to be after its answer is on its way.
@@ -76,44 +96,109 @@ impl Calls {
         drop(self.running.subscribe().wait_for(|running| *running == 0).await);
     }
 
-    /// Runs one call to its answer. Dropping the future cancels the call.
-    pub(crate) async fn execute(&self, request: ExecuteRequest) -> ExecuteResponse {
+    /// The module of this name.
+    pub(crate) fn find(&self, name: &str) -> Result<Arc<Definition>, ModuleError> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.get(name).cloned().ok_or_else(|| {
+            let message = format!("this provider has no module `{name}`");
+            ModuleError::core(Category::NotFound, "registry.module.unknown", message)
+        })
+    }
+
+    /// Begins a plain call: runs it until it ends or waits for the first time.
+    pub(crate) fn step(&self, module: &Definition, request: &Request<'_>, plane: Option<Plane>) -> Step {
+        let environment = self.environment();
         let started = Instant::now();
-        let outcome = match self.run(request).await {
-            Ok(output) => Outcome::OutputData(output.into()),
-            Err(error) => Outcome::Error(error.into_envelope().into_wire()),
-        };
-        let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        ExecuteResponse { result: Some(outcome), metrics: Some(ExecutionMetrics { duration_us }) }
+        let observer = self.observer(request, plane);
+        let mut incoming = Incoming::new(*request, &environment);
+        let step = observer.step(|| match &module.run {
+            Run::Call(run) => run(&mut incoming),
+            Run::Batch(run) => {
+                let batch = run(std::slice::from_ref(request), &mut incoming);
+                Box::pin(async move { batch.await?.into_iter().next().unwrap_or_else(|| Ok(Vec::new())) })
+            }
+            Run::Stream(_) => crate::run::failed(needs_stream(&module.name)),
+        });
+        module.cost.record(started.elapsed());
+        step
     }
 
-    pub(crate) async fn run(&self, mut request: ExecuteRequest) -> Result<Vec<u8>, ModuleError> {
-        let Some(module) = self.table().get(&request.module_name).cloned() else {
-            let message = format!("this provider has no module `{}`", request.module_name);
-            return Err(ModuleError::core(Category::NotFound, "registry.module.unknown", message));
+    /// Runs one call to its answer. Dropping the future cancels the call.
+    pub(crate) async fn execute(&self, request: &ExecuteRequest, plane: Option<Plane>) -> Outcome {
+        let step = {
+            let request = Request::from(request);
+            match self.find(request.module_name) {
+                Ok(module) => self.step(&module, &request, plane),
+                Err(error) => return Err(error.with_trace_id(request.trace_id())),
+            }
         };
-        let input: Bytes = std::mem::take(&mut request.input_data);
-        let configuration = Arc::clone(&self.configuration.read().unwrap_or_else(PoisonError::into_inner));
-        let (ctx, cancel) = Context::new(request, configuration);
-        let span = tracing::info_span!("call", module = ctx.module(), execution_id = ctx.execution_id());
-
-        let call = async { Isolated((module.call)(input, ctx.clone())).await }.instrument(span.clone());
-        let result = match call.await {
-            Ok(result) => result,
-            Err(panic) => Err(ModuleError::panicked(panic_text(panic.as_ref()))),
-        };
-        cancel.finish();
-        result.map_err(|error| span.in_scope(|| self.report(error)).with_trace_id(ctx.trace_id()))
-    }
-
-    /// What lies behind a failure stays here, unless the provider is in debug mode.
-    fn report(&self, error: ModuleError) -> ModuleError {
-        tracing::warn!(code = error.code(), "call failed: {error:?}");
-        match error.causes().filter(|_| self.debug) {
-            Some(causes) => error.with_detail("causes", causes),
-            None => error,
+        match step {
+            Step::Done(outcome) => outcome,
+            Step::Waits(waiting) => waiting.await,
         }
     }
+
+    /// Begins a stream. Dropping it cancels the call.
+    pub(crate) fn stream(&self, request: &ExecuteRequest, plane: Option<Plane>) -> Result<ServedItems, ModuleError> {
+        let request = Request::from(request);
+        let module = self.find(request.module_name)?;
+        let Run::Stream(run) = &module.run else {
+            let message = format!("`{}` does not stream", module.name);
+            return Err(ModuleError::core(Category::Unsupported, "executor.stream.unsupported", message));
+        };
+        let environment = self.environment();
+        let mut incoming = Incoming::new(request, &environment);
+        self.observer(&request, plane).items(|| run(&mut incoming))
+    }
+
+    /// Runs a batch to its answers, one for each request. Dropping the future cancels it.
+    pub(crate) async fn batch(
+        &self,
+        requests: &[ExecuteRequest],
+        plane: Option<Plane>,
+    ) -> Result<Vec<Outcome>, ModuleError> {
+        let running = {
+            let requests: Vec<_> = requests.iter().map(Request::from).collect();
+            let Some(first) = requests.first() else { return Ok(Vec::new()) };
+            let module = self.find(first.module_name)?;
+            let Run::Batch(run) = &module.run else {
+                let message = format!("`{}` takes no batches", module.name);
+                return Err(ModuleError::core(Category::Unsupported, "executor.batch.unsupported", message));
+            };
+            let environment = self.environment();
+            let mut incoming = Incoming::new(Request { idempotency_key: "", ..*first }, &environment);
+            self.observer(first, plane).batch(|| run(&requests, &mut incoming))?
+        };
+        running.await
+    }
+
+    fn observer<'a>(&self, request: &'a Request<'_>, plane: Option<Plane>) -> step::Observer<'a> {
+        step::Observer {
+            span: tracing::info_span!("call", module = request.module_name, execution_id = request.execution_id),
+            trace: telemetry::serving(&self.namespace, request, plane),
+            trace_id: request.trace_id(),
+            debug: self.debug,
+        }
+    }
+}
+
+fn needs_stream(name: &str) -> ModuleError {
+    let message = format!("`{name}` streams its output; call it as a stream");
+    ModuleError::core(Category::Unsupported, "executor.stream.required", message)
+}
+
+/// The answer as the generated code has it.
+pub(crate) fn response(outcome: Outcome, started: Instant) -> ExecuteResponse {
+    let result = match outcome {
+        Ok(output) => execute_response::Result::OutputData(output.into()),
+        Err(error) => execute_response::Result::Error(error.into_envelope().into_wire()),
+    };
+    ExecuteResponse { result: Some(result), metrics: Some(ExecutionMetrics { duration_us: micros(started) }) }
+}
+
+/// Microseconds since then.
+pub(crate) fn micros(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 /// One call that runs.
@@ -123,23 +208,4 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.running.send_modify(|running| *running -= 1);
     }
-}
-
-/// A call whose panic is an error of that call alone. It is not polled again after one, so nothing sees what the panic left behind.
-struct Isolated(CallFuture);
-
-impl Future for Isolated {
-    type Output = Result<Result<Vec<u8>, ModuleError>, Box<dyn Any + Send>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tonic::transport::Channel;
 
+use crate::bearer::Bearer;
+use crate::client::Client;
 use crate::error::{Category, Error};
 use crate::generated::provider::v1::module_registry_client::ModuleRegistryClient;
 use crate::generated::provider::v1::{
@@ -41,7 +43,7 @@ pub(crate) async fn run(
     stop: watch::Receiver<Stop>,
     handle: ProviderHandle,
 ) -> Result<(), Error> {
-    let mut provider = Keeper { settings, calls, changes, stop, handle, token: String::new() };
+    let mut provider = Keeper { settings, calls, changes, stop, handle, token: String::new(), bearer: Bearer::live() };
     let mut backoff = Backoff::default();
     let mut outage_told = false;
     loop {
@@ -109,10 +111,13 @@ struct Keeper {
     handle: ProviderHandle,
     /// Token of the last session: proves the owner of the names when the provider comes back.
     token: String,
+    /// The same, as nested calls send it.
+    bearer: Bearer,
 }
 
 /// One registration and its connection.
 struct Session {
+    channel: Channel,
     client: ModuleRegistryClient<Channel>,
     id: String,
     connection: Connection,
@@ -133,54 +138,60 @@ enum End {
 
 impl Keeper {
     async fn open(&mut self, channel: Channel) -> Result<Session, Error> {
-        let mut client = ModuleRegistryClient::new(channel);
+        // Nested calls share the connection of the session.
+        self.calls.connect(Client::over(channel.clone(), self.bearer.clone()));
         if self.settings.plane == Some(Plane::Unary) {
-            return self.open_unary(client).await;
+            return self.open_unary(channel).await;
         }
         let planes = match self.settings.plane {
             Some(plane) => vec![plane],
             None => vec![Plane::Link, Plane::Attach],
         };
+        let mut client = ModuleRegistryClient::new(channel.clone());
         let response = self.register(&mut client, &self.calls.table(), &planes, "").await?;
         client = limited(client, &response);
         let (events_tx, events) = mpsc::channel(EVENTS);
-        match self.connect(&client, &response, &planes, &events_tx).await {
-            Ok(connection) => Ok(self.session(client, &response, connection, planes, events_tx, events)),
+        match self.connect(&channel, &response, &planes, &events_tx).await {
+            Ok(connection) => {
+                let heartbeat = heartbeat(client.clone(), &response, events_tx.clone());
+                let id = response.session_id;
+                Ok(Session { channel, client, id, connection, planes, events, events_tx, heartbeat })
+            }
             // What stands between cannot carry the stream; the host may still be able to call back.
             Err(error) if self.settings.plane.is_none() && error.category() == Category::Unsupported => {
-                self.open_unary(client).await
+                self.open_unary(channel).await
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn open_unary(&mut self, mut client: ModuleRegistryClient<Channel>) -> Result<Session, Error> {
+    async fn open_unary(&mut self, channel: Channel) -> Result<Session, Error> {
         let server = UnaryServer::start(self.identity(), Arc::clone(&self.calls), self.handle.clone()).await?;
         let planes = vec![Plane::Unary];
+        let mut client = ModuleRegistryClient::new(channel.clone());
         let response = self.register(&mut client, &self.calls.table(), &planes, server.url()).await?;
         server.limit(max_message(&response));
         let (events_tx, events) = mpsc::channel(EVENTS);
-        Ok(self.session(client, &response, Connection::Unary(server), planes, events_tx, events))
+        let heartbeat = heartbeat(client.clone(), &response, events_tx.clone());
+        let (id, connection) = (response.session_id, Connection::Unary(server));
+        Ok(Session { channel, client, id, connection, planes, events, events_tx, heartbeat })
     }
 
     /// The first of the planes that works: link, then attach.
     async fn connect(
         &self,
-        client: &ModuleRegistryClient<Channel>,
+        channel: &Channel,
         response: &RegisterResponse,
         planes: &[Plane],
         events: &mpsc::Sender<Event>,
     ) -> Result<Connection, Error> {
         let max_message = max_message(response);
         let token = &response.session_token;
-        let shared = || Shared::new(Arc::clone(&self.calls), events.clone(), max_message);
+        let shared = |plane| Shared::new(Arc::clone(&self.calls), plane, events.clone(), max_message);
         let attach_allowed = planes.contains(&Plane::Attach);
         if planes.contains(&Plane::Link) {
             let opened = match &response.link {
-                Some(endpoint) => {
-                    let (shared, batches) = shared();
-                    link::open(endpoint, token, shared, batches, max_message).await
-                }
+                Some(endpoint) => link::open(endpoint, token, shared(Plane::Link), max_message).await,
                 None => Err(Error::new(Category::Unsupported, "client.link.absent", "the host offers no link")
                     .with_hint("unset MODRACK_PLANE for the fastest plane that works")),
             };
@@ -190,8 +201,7 @@ impl Keeper {
                 Err(error) => return Err(error),
             }
         }
-        let (shared, batches) = shared();
-        let framed = attach::open(client.clone(), token, shared, batches).await?;
+        let framed = attach::open(channel.clone(), token, shared(Plane::Attach), max_message).await?;
         Ok(Connection::Framed(Plane::Attach, framed))
     }
 
@@ -237,20 +247,8 @@ impl Keeper {
                 .with_detail("module", &refused.name));
         }
         self.token.clone_from(&response.session_token);
+        self.bearer.set(&self.token);
         Ok(response)
-    }
-
-    fn session(
-        &self,
-        client: ModuleRegistryClient<Channel>,
-        response: &RegisterResponse,
-        connection: Connection,
-        planes: Vec<Plane>,
-        events_tx: mpsc::Sender<Event>,
-        events: mpsc::Receiver<Event>,
-    ) -> Session {
-        let heartbeat = heartbeat(client.clone(), response, events_tx.clone());
-        Session { client, id: response.session_id.clone(), connection, planes, events, events_tx, heartbeat }
     }
 
     fn tell_ready(&self, session: &Session) {
@@ -321,7 +319,7 @@ impl Keeper {
         if response.session_id != session.id {
             // The host began a new session, which needs a connection of its own; until then the old one serves.
             if !matches!(session.connection, Connection::Unary(_)) {
-                let connection = self.connect(&session.client, &response, &planes, &session.events_tx).await?;
+                let connection = self.connect(&session.channel, &response, &planes, &session.events_tx).await?;
                 // Its calls are of the old revision: let them finish.
                 let old = std::mem::replace(&mut session.connection, connection);
                 let (calls, grace) = (Arc::clone(&self.calls), self.settings.grace);

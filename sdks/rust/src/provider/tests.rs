@@ -1,6 +1,9 @@
 //! A provider against a host that does what the test wants.
 
+mod batches;
 mod fake_host;
+mod nested;
+mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,8 +146,9 @@ async fn the_unary_server_tells_its_health_and_obeys_the_lifecycle() {
     let mut executor = ModuleExecutorClient::new(channel(&url).await);
     let response = executor.execute(request("Setting", &())).await.unwrap().into_inner();
     assert_eq!(outcome::<Option<String>>(response).unwrap().as_deref(), Some("blue"));
-    let status = executor.execute_batch(ExecuteBatchRequest { requests: Vec::new() }).await.unwrap_err();
-    assert_eq!(Error::from_status(&status).code(), "protocol.method.unknown");
+    let requests = vec![request("Setting", &())];
+    let status = executor.execute_batch(ExecuteBatchRequest { requests }).await.unwrap_err();
+    assert_eq!(Error::from_status(&status).code(), "executor.batch.unsupported");
 
     let drain = crate::generated::provider::v1::DrainRequest { grace_ms: 1000 };
     assert_eq!(lifecycle.drain(drain).await.unwrap().into_inner().in_flight, 0);

@@ -1,20 +1,21 @@
 //! The unary plane: a gRPC server on a free loopback port that the host calls. Does not register itself.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 use tonic_health::server::HealthReporter;
 
 use crate::error::{Category, Error, ModuleError};
-use crate::generated::provider::v1::execute_response::Result as Outcome;
 use crate::generated::provider::v1::module_executor_server::{ModuleExecutor, ModuleExecutorServer};
 use crate::generated::provider::v1::module_lifecycle_server::{ModuleLifecycle, ModuleLifecycleServer};
 use crate::generated::provider::v1::{
@@ -22,8 +23,9 @@ use crate::generated::provider::v1::{
     ExecuteRequest, ExecuteResponse, ExecuteStreamRequest, ExecuteStreamResponse, InitializeRequest,
     InitializeResponse, ProviderInfo, ShutdownRequest, ShutdownResponse,
 };
-use crate::provider::calls::Calls;
-use crate::provider::frames::bounded;
+use crate::provider::Plane;
+use crate::provider::calls::{Calls, response};
+use crate::provider::frames::{OVERHEAD, batch, too_large};
 use crate::provider::handle::ProviderHandle;
 
 /// Largest message; the host's own limit is lower or equal.
@@ -123,40 +125,61 @@ impl ModuleExecutor for Executor {
     // tonic drops this future when the host cancels or the gRPC deadline passes, which cancels the handler.
     async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
         if self.draining.load(Ordering::Acquire) {
-            let error = ModuleError::core(
-                Category::Unavailable,
-                "executor.provider.unavailable",
-                "the provider takes no new calls",
-            );
-            let outcome = Outcome::Error(error.into_envelope().into_wire());
-            return Ok(Response::new(ExecuteResponse { result: Some(outcome), metrics: None }));
+            return Ok(Response::new(response(Err(draining()), Instant::now())));
         }
         let _counted = self.calls.count();
-        let response = self.calls.execute(request.into_inner()).await;
-        Ok(Response::new(bounded(response, *self.limit.borrow())))
+        let started = Instant::now();
+        let outcome = match self.calls.execute(request.get_ref(), Some(Plane::Unary)).await {
+            Ok(output) if output.len() + OVERHEAD > *self.limit.borrow() => {
+                Err(too_large(output.len(), *self.limit.borrow()))
+            }
+            outcome => outcome,
+        };
+        Ok(Response::new(response(outcome, started)))
     }
 
     async fn execute_batch(
         &self,
-        _request: Request<ExecuteBatchRequest>,
+        request: Request<ExecuteBatchRequest>,
     ) -> Result<Response<ExecuteBatchResponse>, Status> {
-        Err(undeclared("batch"))
+        self.admit()?;
+        let _counted = self.calls.count();
+        let started = Instant::now();
+        let outcomes = self.calls.batch(&request.get_ref().requests, Some(Plane::Unary)).await;
+        let answered = outcomes.and_then(|outcomes| batch::answers(outcomes, started, *self.limit.borrow()));
+        answered.map(Response::new).map_err(ModuleError::into_status)
     }
 
-    type ExecuteStreamStream = tokio_stream::Empty<Result<ExecuteStreamResponse, Status>>;
+    type ExecuteStreamStream = ItemStream;
 
-    async fn execute_stream(
-        &self,
-        _request: Request<ExecuteStreamRequest>,
-    ) -> Result<Response<Self::ExecuteStreamStream>, Status> {
-        Err(undeclared("stream"))
+    async fn execute_stream(&self, request: Request<ExecuteStreamRequest>) -> Result<Response<ItemStream>, Status> {
+        self.admit()?;
+        let counted = self.calls.count();
+        let call = request.into_inner().request.unwrap_or_default();
+        let items = self.calls.stream(&call, Some(Plane::Unary)).map_err(ModuleError::into_status)?;
+        let limit = *self.limit.borrow();
+        // HTTP/2 asks for an item when it has room for one, and drops the stream when the host resets it or the deadline passes.
+        Ok(Response::new(Box::pin(items.map(move |item| {
+            let _counted = &counted;
+            match item {
+                Ok(item) if item.len() + OVERHEAD > limit => Err(too_large(item.len(), limit).into_status()),
+                Ok(item) => Ok(ExecuteStreamResponse { item_data: item }),
+                Err(error) => Err(error.into_status()),
+            }
+        }))))
     }
 }
 
-/// No module of this SDK declares the capability, so a host that asks for it has not read the registration.
-fn undeclared(capability: &str) -> Status {
-    let message = format!("the modules here do not declare the capability `{capability}`");
-    ModuleError::core(Category::Unsupported, "protocol.method.unknown", message).into_status()
+type ItemStream = Pin<Box<dyn Stream<Item = Result<ExecuteStreamResponse, Status>> + Send>>;
+
+impl Executor {
+    fn admit(&self) -> Result<(), Status> {
+        if self.draining.load(Ordering::Acquire) { Err(draining().into_status()) } else { Ok(()) }
+    }
+}
+
+fn draining() -> ModuleError {
+    ModuleError::core(Category::Unavailable, "executor.provider.unavailable", "the provider takes no new calls")
 }
 
 struct Lifecycle {

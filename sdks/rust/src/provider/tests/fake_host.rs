@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::TcpIncoming;
@@ -17,6 +17,12 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::codec::{self, Decode, Encode};
 use crate::error::{Error, ModuleError};
+use crate::generated::host::v1::host_server::{Host, HostServer};
+use crate::generated::host::v1::{
+    CallBatchRequest, CallBatchResponse, CallRequest, CallResponse, CallStreamRequest, CallStreamResponse,
+    GetModuleRequest, GetModuleResponse, ListModulesRequest, ListModulesResponse, Module, WatchRequest, WatchResponse,
+    call_request, call_response,
+};
 use crate::generated::provider::v1::execute_response::Result as Outcome;
 use crate::generated::provider::v1::host_frame::Frame as FromHost;
 use crate::generated::provider::v1::module_registry_server::{ModuleRegistry, ModuleRegistryServer};
@@ -73,6 +79,7 @@ pub(crate) struct FakeHost {
     registered: mpsc::Receiver<RegisterRequest>,
     connected: mpsc::Receiver<Wire>,
     unregistered: mpsc::Receiver<()>,
+    nested: Option<mpsc::Receiver<NestedCall>>,
     _server: crate::provider::Task<()>,
 }
 
@@ -97,6 +104,7 @@ impl FakeHost {
         let (registered_tx, registered) = mpsc::channel(64);
         let (connected_tx, connected) = mpsc::channel(64);
         let (unregistered_tx, unregistered) = mpsc::channel(64);
+        let (nested_tx, nested) = mpsc::channel(64);
         let link = match &behaviour.link {
             Link::None => None,
             Link::Dead => Some(link_endpoint::Address::UnixPath("/nonexistent/modrack.sock".to_owned())),
@@ -133,10 +141,19 @@ impl FakeHost {
             sessions: Mutex::new(0),
         };
         let server = tokio::spawn(async move {
-            let server = tonic::transport::Server::builder().add_service(ModuleRegistryServer::new(registry));
+            let server = tonic::transport::Server::builder()
+                .add_service(ModuleRegistryServer::new(registry))
+                .add_service(HostServer::new(Nested(nested_tx)));
             server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap();
         });
-        Self { address, registered, connected, unregistered, _server: crate::provider::Task(server) }
+        Self {
+            address,
+            registered,
+            connected,
+            unregistered,
+            nested: Some(nested),
+            _server: crate::provider::Task(server),
+        }
     }
 
     pub(crate) async fn registration(&mut self) -> RegisterRequest {
@@ -149,6 +166,11 @@ impl FakeHost {
 
     pub(crate) async fn farewell(&mut self) {
         within(self.unregistered.recv()).await.unwrap();
+    }
+
+    /// The calls that handlers make.
+    pub(crate) fn nested(&mut self) -> mpsc::Receiver<NestedCall> {
+        self.nested.take().unwrap()
     }
 
     pub(crate) fn has_new_connection(&mut self) -> bool {
@@ -308,6 +330,98 @@ fn token_of(hello: &AttachRequest) -> String {
 fn welcome() -> AttachResponse {
     let welcome = FromHost::Welcome(Welcome { session_id: "s".to_owned() });
     AttachResponse { frames: vec![HostFrame { call_id: 0, frame: Some(welcome) }] }
+}
+
+/// A call of a handler, which waits for its answer.
+pub(crate) struct NestedCall {
+    metadata: tonic::metadata::MetadataMap,
+    request: CallRequest,
+    answer: oneshot::Sender<Bytes>,
+}
+
+impl NestedCall {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.metadata.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        let text = self.header("grpc-timeout");
+        let (number, unit) = text.split_at(text.len() - 1);
+        let number: u64 = number.parse().unwrap();
+        match unit {
+            "n" => Duration::from_nanos(number),
+            "u" => Duration::from_micros(number),
+            "m" => Duration::from_millis(number),
+            "S" => Duration::from_secs(number),
+            other => panic!("no unit of a timeout: {other}"),
+        }
+    }
+
+    pub(crate) fn input<I: Decode>(&self) -> I {
+        match &self.request.input {
+            Some(call_request::Input::InputData(input)) => codec::from_bytes(input).unwrap(),
+            other => panic!("expected bytes, got {other:?}"),
+        }
+    }
+
+    pub(crate) fn answer(self, output: &impl Encode) {
+        self.answer.send(codec::to_bytes(output).unwrap().into()).unwrap();
+    }
+
+    pub(crate) async fn cancelled(mut self) {
+        self.answer.closed().await;
+    }
+}
+
+/// The modules of others: each takes an Int and gives one.
+struct Nested(mpsc::Sender<NestedCall>);
+
+#[tonic::async_trait]
+impl Host for Nested {
+    async fn get_module(&self, request: Request<GetModuleRequest>) -> Result<Response<GetModuleResponse>, Status> {
+        let int = Some(crate::types::CType::Int.to_wire());
+        let module = Module { name: request.into_inner().name, input: int.clone(), output: int, ..Module::default() };
+        Ok(Response::new(GetModuleResponse { module: Some(module) }))
+    }
+
+    async fn call(&self, request: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {
+        let (answer, answered) = oneshot::channel();
+        let (metadata, _, request) = request.into_parts();
+        self.0.send(NestedCall { metadata, request, answer }).await.ok();
+        let output = answered.await.map_err(|_| Status::cancelled("the test gave no answer"));
+        let output = match output {
+            Ok(output) => output,
+            // The test let it fall: the caller's time is to end it.
+            Err(_) => std::future::pending().await,
+        };
+        Ok(Response::new(CallResponse { output: Some(call_response::Output::OutputData(output)), info: None }))
+    }
+
+    async fn list_modules(
+        &self,
+        _request: Request<ListModulesRequest>,
+    ) -> Result<Response<ListModulesResponse>, Status> {
+        Err(Status::unimplemented("no listing"))
+    }
+
+    type CallStreamStream = tokio_stream::Empty<Result<CallStreamResponse, Status>>;
+
+    async fn call_stream(
+        &self,
+        _request: Request<CallStreamRequest>,
+    ) -> Result<Response<Self::CallStreamStream>, Status> {
+        Err(Status::unimplemented("no streams"))
+    }
+
+    async fn call_batch(&self, _request: Request<CallBatchRequest>) -> Result<Response<CallBatchResponse>, Status> {
+        Err(Status::unimplemented("no batches"))
+    }
+
+    type WatchStream = tokio_stream::Empty<Result<WatchResponse, Status>>;
+
+    async fn watch(&self, _request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("no changes"))
+    }
 }
 
 struct Registry {

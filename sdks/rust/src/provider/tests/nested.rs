@@ -1,0 +1,87 @@
+//! What a handler's own calls carry: what is left of its time, its trace, and the session as a credential.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::client::CallOptions;
+use crate::context::Context;
+use crate::generated::provider::v1::host_frame::Frame as FromHost;
+use crate::generated::provider::v1::{Cancel, ExecuteRequest};
+use crate::provider::Provider;
+use crate::provider::tests::fake_host::{Behaviour, FakeHost, Link, NestedCall, outcome, request, within};
+use crate::provider::tests::{Running, start};
+
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+fn outer() -> Provider {
+    Provider::new("outer").module("Twice", |n: i64, ctx: Context| async move {
+        let long = CallOptions::new().timeout(Duration::from_secs(3600));
+        let once: i64 = ctx.client().call_with("other.Inc", &n, long).await?;
+        Ok(ctx.client().call::<_, i64>("other.Inc", &once).await?)
+    })
+}
+
+async fn hosted(link: Link) -> (FakeHost, mpsc::Receiver<NestedCall>, Running) {
+    let behaviour = Behaviour { link, ..Behaviour::default() };
+    let mut host = FakeHost::start(behaviour).await;
+    let calls = host.nested();
+    let provider = start(outer(), &host);
+    (host, calls, provider)
+}
+
+fn timed(timeout_ms: u32) -> ExecuteRequest {
+    ExecuteRequest {
+        timeout_ms,
+        traceparent: TRACE.to_owned(),
+        tracestate: "vendor=1".to_owned(),
+        ..request("Twice", &1i64)
+    }
+}
+
+#[tokio::test]
+async fn a_nested_call_carries_the_rest_of_the_time_the_trace_and_the_session() {
+    for link in [Link::Tcp, Link::None] {
+        let (mut host, mut calls, provider) = hosted(link).await;
+        let mut wire = host.connection().await;
+        wire.send(vec![(1, FromHost::Execute(timed(20_000)))]).await;
+        let mut left = Duration::from_secs(20);
+        for n in 1..3 {
+            let call = within(calls.recv()).await.unwrap();
+            assert_eq!(call.header("authorization"), "Bearer token-1");
+            assert_eq!(call.header("traceparent"), TRACE);
+            assert_eq!(call.header("tracestate"), "vendor=1");
+            let timeout = call.timeout();
+            assert!(timeout <= left && timeout > Duration::from_secs(5), "{timeout:?} of {left:?}");
+            left = timeout;
+            assert_eq!(call.input::<i64>(), n);
+            call.answer(&(n + 1));
+        }
+        assert_eq!(outcome::<i64>(wire.result().await.1).unwrap(), 3);
+        provider.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_nested_call_has_no_more_time_than_its_handler_and_none_when_that_is_over() {
+    let (mut host, mut calls, provider) = hosted(Link::Tcp).await;
+    let mut wire = host.connection().await;
+    wire.send(vec![(1, FromHost::Execute(timed(60)))]).await;
+    // Never answered: the handler's own time ends it.
+    let call = within(calls.recv()).await.unwrap();
+    assert!(call.timeout() <= Duration::from_millis(60));
+    let error = outcome::<i64>(wire.result().await.1).unwrap_err();
+    assert!(error.message().contains("client.deadline.exceeded"), "{error}");
+    provider.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn cancelling_a_handler_cancels_what_it_called() {
+    let (mut host, mut calls, provider) = hosted(Link::Tcp).await;
+    let wire = host.connection().await;
+    wire.send(vec![(1, FromHost::Execute(timed(20_000)))]).await;
+    let call = within(calls.recv()).await.unwrap();
+    wire.send(vec![(1, FromHost::Cancel(Cancel::default()))]).await;
+    within(call.cancelled()).await;
+    provider.stop().await.unwrap();
+}
