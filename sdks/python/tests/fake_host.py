@@ -106,7 +106,15 @@ class Stream:
 class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
     """`refuse` answers the next registrations with errors; `commands` the next heartbeats."""
 
-    def __init__(self, *, link: bool = True, attach: bool = True, heartbeat_ms: int = 50) -> None:
+    def __init__(
+        self,
+        *,
+        link: bool = True,
+        attach: bool = True,
+        heartbeat_ms: int = 50,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
+        self.credentials = credentials
         self.offers_link = link
         self.offers_attach = attach
         self.heartbeat_ms = heartbeat_ms
@@ -136,9 +144,13 @@ class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
         self.server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         add_ModuleRegistryServicer_to_server(self, self.server)
         add_HostServicer_to_server(self, self.server)
-        self.port = self.server.add_insecure_port(f"127.0.0.1:{port}")
+        address = f"127.0.0.1:{port}"
+        if self.credentials is not None:
+            self.port = self.server.add_secure_port(address, self.credentials)
+        else:
+            self.port = self.server.add_insecure_port(address)
         await self.server.start()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if self.credentials else ''}://127.0.0.1:{self.port}"
         self.path = str(Path(self._dir.name) / "link.sock")
         Path(self.path).unlink(missing_ok=True)
         self._link = await asyncio.start_unix_server(self._linked, self.path) if self.offers_link else None

@@ -24,6 +24,7 @@ class Attachment:
     def __init__(self, channel: grpc.aio.Channel, runner: Runner, max_message_bytes: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._work = asyncio.Event()
+        runner.plane = self.name
         self._closing = False
         self.conversation = Conversation(runner, max_message_bytes, self._work.set)
         self.draining = self.conversation.draining

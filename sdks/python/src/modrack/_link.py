@@ -26,6 +26,7 @@ class Link(asyncio.Protocol):
     def __init__(self, runner: Runner, session_token: str, max_message_bytes: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._token = session_token
+        runner.plane = self.name
         self._max = max_message_bytes
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None

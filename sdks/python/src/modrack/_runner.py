@@ -42,6 +42,8 @@ class Runner:
 
     def __init__(self, modules: Mapping[str, Module], *, threads: int) -> None:
         self.modules = modules
+        self.plane = ""
+        """How calls come in now: `link`, `attach` or `unary`."""
         self.nested: Nested | None = None
         """Makes the clients of handlers, once the provider knows its host."""
         self._loop = asyncio.get_running_loop()

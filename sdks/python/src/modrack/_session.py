@@ -21,6 +21,7 @@ from modrack import _attach, _link
 from modrack._address import Address
 from modrack._generated.provider.v1 import registry_pb as pb
 from modrack._generated.provider.v1.registry_grpc import ModuleRegistryAsyncStub
+from modrack._nested import HostClients
 from modrack._runner import Runner
 from modrack._specs import register_request
 from modrack._unary import Served, UnaryServer
@@ -97,6 +98,8 @@ class Session:
         self._registration = pb.RegisterResponse()
         self._told: str = ""
         self._reconnect = asyncio.Event()
+        self._clients = HostClients(address, lambda: self._registration.session_token)
+        runner.nested = self._clients
 
     def stop(self) -> None:
         """Asks to drain and leave; `run` returns afterwards."""
@@ -160,6 +163,7 @@ class Session:
         finally:
             if self._server is not None:
                 await self._server.close()
+            await self._clients.close()
             self._runner.close()
 
     async def _serve_once(self) -> None:

@@ -55,6 +55,7 @@ class UnaryServer:
         loop = asyncio.get_running_loop()
         self._server = grpc.aio.server(options=OPTIONS)
         self._executor = _Executor(runner)
+        runner.plane = self.name
         self._health = HealthServicer()
         self.draining = asyncio.Event()
         self.ended: asyncio.Future[ModrackError | None] = loop.create_future()

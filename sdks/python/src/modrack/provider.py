@@ -26,6 +26,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*", re.ASCII)
 _SERVICE_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_FLUSH_MS = 2000
+"""Time for the last spans when a provider ends, in milliseconds."""
 _HINTS = {
     "registry.namespace.reserved": "`std`, `stdlib` and what is below them are the host's own; choose another namespace",
     "registry.namespace.denied": "the credential does not cover this namespace; ask who runs the host",
@@ -54,7 +56,8 @@ class Provider:
     `group_id` are replicas behind the same names and have a service id each. `grace` is the time in seconds that running calls get
     when the provider leaves. `threads` bounds how many sync handlers run at a time. `listen` and `service_url` matter on the unary
     plane alone: where the provider listens, and how the host calls it where that differs. The environment variables
-    `MODRACK_HOST`, `MODRACK_PLANE`, `MODRACK_SERVICE_ID`, `MODRACK_GROUP_ID` and `MODRACK_CREDENTIAL_FILE` stand in for what is not given.
+    `MODRACK_HOST`, `MODRACK_PLANE`, `MODRACK_SERVICE_ID`, `MODRACK_GROUP_ID`, `MODRACK_CREDENTIAL_FILE`, `MODRACK_CA_FILE`,
+    `MODRACK_CERT_FILE` and `MODRACK_KEY_FILE` stand in for what is not given; the last three belong to an `https` host.
     """
 
     def __init__(
@@ -66,6 +69,9 @@ class Provider:
         host: str | None = None,
         plane: str | None = None,
         credential_file: str | None = None,
+        ca_file: str | None = None,
+        cert_file: str | None = None,
+        key_file: str | None = None,
         allow_breaking: bool = False,
         grace: float = 10.0,
         threads: int = 32,
@@ -87,6 +93,7 @@ class Provider:
         """What the host sent with `ModuleLifecycle.Initialize`; unary plane only."""
         self._plane = plane
         self._credential_file = credential_file
+        self._tls = {"ca_file": ca_file, "cert_file": cert_file, "key_file": key_file}
         self._allow_breaking = allow_breaking
         self._grace = grace
         self._threads = threads
@@ -190,6 +197,7 @@ class Provider:
 
         Raises `ModrackError` when no host is named, or when it refuses the registration for good.
         """
+        from modrack import _telemetry
         from modrack._runner import Runner
         from modrack._session import Session, plane_of
         from modrack._specs import Identity
@@ -197,7 +205,7 @@ class Provider:
 
         if self._session is not None:
             raise FailedPrecondition("client.provider.running", "this provider runs already")
-        address = find_address(self.host)
+        address = find_address(self.host, **self._tls)
         identity = Identity(
             service_id=self.service_id,
             namespace=self.namespace,
@@ -205,6 +213,15 @@ class Provider:
             credential_file=self._credential_file or os.environ.get("MODRACK_CREDENTIAL_FILE", ""),
             allow_breaking=self._allow_breaking,
         )
+
+        modules: Mapping[str, Module] = self._modules
+        tracing = _telemetry.tracing(self.namespace)
+        if tracing is not None:
+            from modrack._spans import TracedModules
+
+            modules = TracedModules(self._modules, tracing, self.namespace, lambda: runner.plane)
+
+        runner = Runner(modules, threads=self._threads)
 
         def ready(plane: str, count: int) -> None:
             log.info(
@@ -220,7 +237,7 @@ class Provider:
         self._session = Session(
             address,
             Served(identity, self._modules.values, self.configuration, self.stop),
-            Runner(self._modules, threads=self._threads),
+            runner,
             plane=plane_of(self._plane or os.environ.get("MODRACK_PLANE", "")),
             listen=self._listen,
             service_url=self._service_url,
@@ -234,6 +251,8 @@ class Provider:
             await self._session.run()
         finally:
             self._session = None
+            if tracing is not None:
+                await asyncio.to_thread(tracing.flush, _FLUSH_MS)
             for number in signals:
                 self._loop.remove_signal_handler(number)
 
