@@ -94,7 +94,7 @@ async def test_a_failure_of_the_handler_and_a_wrong_count_fail_all(plane: str) -
         assert (await host.batch("Fall", [{"text": "a"}])).code == "text.no"
         wrong = await host.batch("Short", [1, 2])
         assert (wrong.code, wrong.message) == ("module.batch_mismatch", "`Short` returned 1 outputs for 2 inputs")
-        assert (await host.batch("One", [{"text": "a"}])).code == "client.method.unsupported"
+        assert (await host.batch("One", [{"text": "a"}])).code == "executor.batch.unsupported"
         assert (await host.batch("Nope", [b""])).code == "registry.module.unknown"
 
 

@@ -142,7 +142,7 @@ class Runner:
             return
         if module.many is None:
             why = f"`{module.name}` takes no batches"
-            out.failed(call_id, Unsupported("client.method.unsupported", why), result=False)
+            out.failed(call_id, Unsupported("executor.batch.unsupported", why), result=False)
             return
         ctx = self.context(requests[0]) if module.takes_context else None
         data = [request.input_data for request in requests]

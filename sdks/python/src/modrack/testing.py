@@ -133,7 +133,7 @@ class TestClient:
     def _begin_batch(self, name: str, inputs: Sequence[Any], timeout: float | None) -> tuple[Module, BatchCall, Any]:
         module = self._module(name)
         if module.many is None:
-            raise Unsupported("client.method.unsupported", f"`{module.name}` takes no batches")
+            raise Unsupported("executor.batch.unsupported", f"`{module.name}` takes no batches")
         batch = module.many([module.input.encode({} if value is None else value) for value in inputs])
         return module, batch, batch.begin(Context(module.name, execution_id="test", timeout=timeout))
 
