@@ -23,7 +23,7 @@ class Text:
 
 
 def modules(provider: Provider, sizes: list[int]) -> None:
-    @provider.module(batch=True)
+    @provider.batch
     async def Lengths(texts: list[Text], ctx: Context) -> list[int | ModuleError]:
         """The lengths of texts."""
         sizes.append(len(texts))
@@ -33,15 +33,15 @@ def modules(provider: Provider, sizes: list[int]) -> None:
             len(t.text) * t.weight if t.text else ModuleError("text.empty", "empty", category="CONFLICT") for t in texts
         ]
 
-    @provider.module(batch=True)
+    @provider.batch
     def InThread(texts: list[Text]) -> list[str | Exception]:
         return [t.text.upper() if t.text != "fail" else KeyError("no") for t in texts]
 
-    @provider.module(batch=True, input=int)
+    @provider.batch(input=int)
     def Short(numbers: list[int]) -> list[int]:
         return numbers[1:]
 
-    @provider.module(batch=True)
+    @provider.batch
     async def Fall(texts: list[Text]) -> list[int]:
         raise ModuleError("text.no", "not today", category="CONFLICT")
 
@@ -113,7 +113,7 @@ async def test_what_does_not_fit_the_message_fails_by_itself() -> None:
     async with FakeHost() as host:
         provider = Provider("text", host=host.url, grace=2.0)
 
-        @provider.module(batch=True, input=int)
+        @provider.batch(input=int)
         async def Zeros(sizes: list[int]) -> list[bytes]:
             return [bytes(size) for size in sizes]
 

@@ -61,7 +61,7 @@ def modules(provider: Provider) -> None:
     def CountInThread(to: int) -> Iterator[int]:
         yield from range(to)
 
-    @provider.module(batch=True, input=int)
+    @provider.batch(input=int)
     async def Double(numbers: list[int]) -> list[int]:
         return [n * 2 for n in numbers]
 

@@ -123,7 +123,6 @@ class Provider:
         examples: Iterable[Example] = (),
         input: Any = None,
         output: Any = None,
-        batch: bool = False,
     ) -> Callable[[Handler], Handler]: ...
 
     def module(self, handler: Any = None, /, **options: Any) -> Any:
@@ -131,28 +130,45 @@ class Provider:
 
         Bare, or with options: `name` (that of the function), `description` (its docstring), `version` (semantic),
         `idempotent` (it may be retried), `examples` (pairs of input and output, checked here and at registration), `input` and
-        `output` (an annotation or a `CType` in place of what the function says; with `input` it takes that one value), `batch`.
+        `output` (an annotation or a `CType` in place of what the function says; with `input` it takes that one value).
 
-        A generator, async or not, streams: annotate it with `AsyncIterator[T]` or `Iterator[T]`. With `batch` the function takes a
-        `list` of inputs and returns as many outputs, or exceptions in place of those that failed:
-        `def Embed(texts: list[Text]) -> list[Vector | ModuleError]`, where the fields of `Text` are the input of one call.
+        A generator, async or not, streams: annotate it with `AsyncIterator[T]` or `Iterator[T]`. See `batch` for several inputs at
+        once.
 
         Raises `SchemaError` for an annotation without a type, with the path to it. On a running provider the new module is
         registered in the background; `await provider.publish()` waits for it.
         """
-        localns = _names_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
-        if handler is not None:
-            self._add(handler, options, localns)
-            return handler
+        return self._decorator(handler, options, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
 
-        def decorate(function: Handler) -> Handler:
-            self._add(function, options, localns)
-            return function
+    @overload
+    def batch(self, handler: Handler, /) -> Handler: ...
 
-        return decorate
+    @overload
+    def batch(
+        self,
+        /,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        version: str = "",
+        idempotent: bool = False,
+        examples: Iterable[Example] = (),
+        input: Any = None,
+        output: Any = None,
+    ) -> Callable[[Handler], Handler]: ...
+
+    def batch(self, handler: Any = None, /, **options: Any) -> Any:
+        """Makes a function of several inputs a module, which can be called with one input as well.
+
+        The function takes a `list` of inputs and returns as many outputs, in their order, or exceptions in place of those that
+        failed: `def Embed(texts: list[Text]) -> list[Vector | ModuleError]`, where the fields of `Text` are the input of one call.
+        Options as for `module`; `input`, `output` and `examples` are of one element. Inputs that are none never reach the
+        function. One that returns another number of outputs fails all, with `module.batch_mismatch`.
+        """
+        return self._decorator(handler, {**options, "batch": True}, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
 
     def add(self, handler: Callable[..., Any], /, **options: Any) -> None:
-        """`module` as an ordinary call, with the same options."""
+        """`module` as an ordinary call, with the same options; `batch=True` makes it `batch`."""
         self._add(handler, options, _names_of(sys._getframe(1)))  # pyright: ignore[reportPrivateUsage]
 
     def remove(self, name: str) -> None:
@@ -271,6 +287,18 @@ class Provider:
         if self._session is None:
             raise FailedPrecondition("client.provider.stopped", "the provider does not run")
         await self._session.publish()
+
+    def _decorator(self, handler: Any, options: dict[str, Any], frame: FrameType) -> Any:
+        localns = _names_of(frame)
+        if handler is not None:
+            self._add(handler, options, localns)
+            return handler
+
+        def decorate(function: Handler) -> Handler:
+            self._add(function, options, localns)
+            return function
+
+        return decorate
 
     def _add(self, handler: Callable[..., Any], options: dict[str, Any], localns: Mapping[str, Any]) -> None:
         module = compile_module(handler, **options, localns=localns)
