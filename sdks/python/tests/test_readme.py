@@ -29,9 +29,18 @@ def test_the_first_module_has_at_most_ten_lines_and_is_described_as_shown() -> N
 
 
 async def test_every_block_runs_and_the_modules_answer(monkeypatch: Any) -> None:
-    names = run()
+    names = await asyncio.to_thread(run)
     provider = names["provider"]
-    assert list(provider.modules) == ["WordCount", "Find", "Crunch", "First"]
+    assert list(provider.modules) == [
+        "WordCount",
+        "Find",
+        "Words",
+        "Lengths",
+        "Crunch",
+        "CountShouted",
+        "CountTwice",
+        "First",
+    ]
     async with FakeHost() as host:
         monkeypatch.setenv("MODRACK_HOST", host.url)
         task = asyncio.create_task(provider.serve())
@@ -39,6 +48,9 @@ async def test_every_block_runs_and_the_modules_answer(monkeypatch: Any) -> None
         assert await asyncio.to_thread(names["words"], "to be") == 2
         assert await host.call("Crunch", rounds=3) == 3
         assert (await host.call("First", items=[])).code == "text.empty"
+        assert await names["report"]("ab cb") == "b at 1, 2 words of 4 letters"
+        assert await host.call("CountShouted", text="to be") == 2
+        assert await host.call("CountTwice", text="to be") == 4
         assert await host.call("Find", text="ab", find="b") == [{"position": 1, "text": "b"}]
         provider.stop()
         await task
