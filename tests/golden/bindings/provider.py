@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import Any
 
 from modrack import Provider
@@ -83,7 +84,11 @@ words.module(name="do_it", input=parse_type("Int"), output=parse_type("Int"))(
 
 
 async def main() -> None:
-    """Serves both namespaces until a signal comes."""
+    """Serves both namespaces until SIGTERM."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(
+        signal.SIGTERM, lambda: [provider.stop() for provider in (text, words)]
+    )
     await asyncio.gather(text.serve(), words.serve())
 
 
