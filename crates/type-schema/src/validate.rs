@@ -148,7 +148,8 @@ fn fields(record: &RecordPlan, reader: &mut Reader<'_>) -> Result<(), Stop> {
             }
             next = i + 1;
             let field = &fields[i];
-            if field.optional && reader.eat_nil()? {
+            let within = |fault| inside(fault, path::field(&field.name));
+            if field.optional && reader.eat_nil().map_err(within)? {
                 reader.canonical = false;
             } else {
                 walk(&field.plan, reader).map_err(|stop| at(stop, || path::field(&field.name)))?;

@@ -60,9 +60,11 @@ def finish_record(ctype: RecordType, found: dict[str, Any]) -> Any:
 def finish_union(variants: tuple[CType, ...], index: int, value: Any) -> Any:
     """The bare value where the encoder's rule would find the variant again, else a `Variant`.
 
-    Always a `Variant` for `None`, which an option around the union would take for its own.
+    Always a `Variant` for `None`, which an option around the union would take for its own, and for a `Variant` of an
+    inner union, which this one would.
     """
-    return value if value is not None and choose(variants, value) == index else Variant(index, value)
+    tells = value is not None and not isinstance(value, Variant) and choose(variants, value) == index
+    return value if tells else Variant(index, value)
 
 
 class _Decoder:
@@ -182,11 +184,17 @@ class _Decoder:
 
     def _keys(self, key: CType | None, count: int, path: str, depth: int, found: dict[Any, Any]) -> Iterator[Any]:
         """The keys of a map, one at a time; without a declared type, all have the kind of the first."""
+        kind = key
         for _ in range(count):
-            if key is None:
-                key = _key_type(self._marker(path), path)
+            own = key
+            if own is None:
+                own = _key_type(self._marker(path), path)
                 self._at -= 1
-            k = self.read(key, path, depth)
+            k = self.read(own, path, depth)
+            kind = kind or own
+            # A key of another kind is read before it is refused: what is wrong in the key itself comes first.
+            if own != kind:
+                raise CodecError("codec.type_mismatch", f"the keys of a map are of one kind, here {kind}", path)
             if k in found:
                 raise CodecError("codec.duplicate_key", "a key occurs twice", path + key_step(k))
             yield k

@@ -184,6 +184,9 @@ def _read_int(value: Any, path: str) -> int:
     if isinstance(value, bool):
         raise mismatch(IntType(), value, path)
     if isinstance(value, float) and value.is_integer():
+        if abs(value) > SAFE_INT:
+            # Beyond that a double does not say which integer was meant.
+            raise CodecError("codec.int_range", "the number is beyond what a float64 tells exactly", path)
         value = int(value)
     if isinstance(value, int):
         return _in_range(value, path)

@@ -135,7 +135,8 @@ PRIMITIVES: dict[str, CType] = {
 }
 
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
-_TOKEN = re.compile(r"\s*(?:([A-Za-z_][A-Za-z0-9_-]*)|([<>{}(),:|])|(\S))", re.ASCII)
+_SPACE = " \t\r\n"
+_TOKEN = re.compile(rf"[{_SPACE}]*(?:([A-Za-z_][A-Za-z0-9_-]*)|([<>{{}}(),:|])|([^{_SPACE}]))", re.ASCII)
 
 
 def children(ctype: CType) -> tuple[tuple[str, CType], ...]:
@@ -227,7 +228,7 @@ class _Parser:
     @staticmethod
     def _split(text: str) -> list[tuple[str, bool]]:
         tokens: list[tuple[str, bool]] = []
-        for match in _TOKEN.finditer(text.rstrip()):
+        for match in _TOKEN.finditer(text.rstrip(_SPACE)):
             word, mark, other = match.groups()
             if other is not None:
                 raise SchemaError("type.syntax", f"unexpected `{other}`")

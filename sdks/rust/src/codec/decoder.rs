@@ -76,9 +76,10 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// `codec.type_mismatch` and those of malformed bytes, as for all that follow.
     pub fn bool(&mut self) -> Result<bool, CodecError> {
-        match self.token()? {
-            Token::Bool(value) => Ok(value),
-            _ => Err(CodecError::mismatch("expected a Bool")),
+        let start = self.rest;
+        match self.token() {
+            Ok(Token::Bool(value)) => Ok(value),
+            other => Err(refusal(start, other, &[Kind::Bool], CodecError::mismatch("expected a Bool"))),
         }
     }
 
@@ -87,9 +88,10 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// `codec.int_range` beyond `i64`.
     pub fn int(&mut self) -> Result<i64, CodecError> {
-        match self.token()? {
-            Token::Int(value) => Ok(value),
-            _ => Err(CodecError::mismatch("expected an Int")),
+        let start = self.rest;
+        match self.token() {
+            Ok(Token::Int(value)) => Ok(value),
+            other => Err(refusal(start, other, &[Kind::Int], CodecError::mismatch("expected an Int"))),
         }
     }
 
@@ -98,10 +100,11 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// `codec.float_inexact`.
     pub fn float(&mut self) -> Result<f64, CodecError> {
-        match self.token()? {
-            Token::Float(value) => Ok(value),
-            Token::Int(value) => int_as_float(value).ok_or_else(inexact),
-            _ => Err(CodecError::mismatch("expected a Float")),
+        let start = self.rest;
+        match self.token() {
+            Ok(Token::Float(value)) => Ok(value),
+            Ok(Token::Int(value)) => int_as_float(value).ok_or_else(inexact),
+            other => Err(refusal(start, other, &[Kind::Float, Kind::Int], CodecError::mismatch("expected a Float"))),
         }
     }
 
@@ -110,9 +113,10 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// `codec.utf8`.
     pub fn str(&mut self) -> Result<&'a str, CodecError> {
-        match self.token()? {
-            Token::Str(value) => Ok(value),
-            _ => Err(CodecError::mismatch("expected a String")),
+        let start = self.rest;
+        match self.token() {
+            Ok(Token::Str(value)) => Ok(value),
+            other => Err(refusal(start, other, &[Kind::Str], CodecError::mismatch("expected a String"))),
         }
     }
 
@@ -121,9 +125,10 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// `codec.type_mismatch`.
     pub fn bin(&mut self) -> Result<&'a [u8], CodecError> {
-        match self.token()? {
-            Token::Bin(value) => Ok(value),
-            _ => Err(CodecError::mismatch("expected Bytes")),
+        let start = self.rest;
+        match self.token() {
+            Ok(Token::Bin(value)) => Ok(value),
+            other => Err(refusal(start, other, &[Kind::Bin], CodecError::mismatch("expected Bytes"))),
         }
     }
 
@@ -132,11 +137,19 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// `codec.type_mismatch`, `codec.depth`.
     pub(crate) fn enter_list(&mut self) -> Result<usize, CodecError> {
-        let Token::Array(len) = self.token()? else {
-            return Err(CodecError::mismatch("expected a List"));
-        };
-        self.enter()?;
-        Ok(len)
+        let start = self.rest;
+        match self.token() {
+            Ok(Token::Array(len)) => self.enter().map(|()| len),
+            other => Err(refusal(start, other, &[Kind::Array], CodecError::mismatch("expected a List"))),
+        }
+    }
+
+    fn enter_map(&mut self, wrong: &'static str) -> Result<usize, CodecError> {
+        let start = self.rest;
+        match self.token() {
+            Ok(Token::Map(len)) => self.enter().map(|()| len),
+            other => Err(refusal(start, other, &[Kind::Map], CodecError::mismatch(wrong))),
+        }
     }
 
     /// A map: calls `entry` once for each, before its key.
@@ -144,11 +157,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// Those of `entry`.
     pub(crate) fn map(&mut self, mut entry: impl FnMut(&mut Self) -> Result<(), CodecError>) -> Result<(), CodecError> {
-        let Token::Map(len) = self.token()? else {
-            return Err(CodecError::mismatch("expected a Map"));
-        };
-        self.enter()?;
-        for _ in 0..len {
+        for _ in 0..self.enter_map("expected a Map")? {
             entry(self)?;
         }
         self.leave();
@@ -165,14 +174,16 @@ impl<'a> Decoder<'a> {
         read: impl FnOnce(u32, &mut Self) -> Result<T, CodecError>,
     ) -> Result<T, CodecError> {
         let wrong = || CodecError::new("codec.union_variant", "not an array of two, or a position that is no variant");
-        let Token::Array(2) = self.token()? else {
-            return Err(wrong());
-        };
-        self.enter()?;
+        let start = self.rest;
+        match self.token() {
+            Ok(Token::Array(2)) => self.enter()?,
+            other => return Err(refusal(start, other, &[Kind::Array], wrong())),
+        }
+        let start = self.rest;
         let position = match self.token() {
             Ok(Token::Int(i)) => u32::try_from(i).ok().filter(|i| *i < variants).ok_or_else(wrong)?,
-            Err(fault) if fault.code() != out_of_range().code() => return Err(fault),
-            _ => return Err(wrong()),
+            Err(fault) if fault.code() == out_of_range().code() => return Err(wrong()),
+            other => return Err(refusal(start, other, &[Kind::Int], wrong())),
         };
         let value = read(position, self).map_err(|e| e.in_variant(position))?;
         self.leave();
@@ -184,11 +195,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// `codec.type_mismatch`, `codec.depth`.
     pub fn record(&mut self) -> Result<Fields<'a>, CodecError> {
-        let Token::Map(left) = self.token()? else {
-            return Err(CodecError::mismatch("expected a record"));
-        };
-        self.enter()?;
-        Ok(Fields { left, undeclared: HashSet::new() })
+        Ok(Fields { left: self.enter_map("expected a record")?, undeclared: HashSet::new() })
     }
 
     /// The name of the next field of the record, whose value is then to be read or skipped; `None` where the record ends.
@@ -201,9 +208,10 @@ impl<'a> Decoder<'a> {
             return Ok(None);
         }
         fields.left -= 1;
-        match self.token()? {
-            Token::Str(name) => Ok(Some(name)),
-            _ => Err(CodecError::mismatch("the key of a field is a str")),
+        let start = self.rest;
+        match self.token() {
+            Ok(Token::Str(name)) => Ok(Some(name)),
+            other => Err(refusal(start, other, &[Kind::Str], CodecError::mismatch("the key of a field is a str"))),
         }
     }
 
@@ -251,11 +259,15 @@ impl<'a> Decoder<'a> {
         &mut self,
         kind: &mut Option<std::mem::Discriminant<Key<'static>>>,
     ) -> Result<Key<'a>, CodecError> {
-        let (key, its_kind) = match self.token()? {
-            Token::Str(s) => (Key::Str(s), std::mem::discriminant(&Key::Str(""))),
-            Token::Int(i) => (Key::Int(i), std::mem::discriminant(&Key::Int(0))),
-            Token::Bool(b) => (Key::Bool(b), std::mem::discriminant(&Key::Bool(false))),
-            _ => return Err(CodecError::mismatch("a map key is a str, an int or a bool")),
+        let start = self.rest;
+        let (key, its_kind) = match self.token() {
+            Ok(Token::Str(s)) => (Key::Str(s), std::mem::discriminant(&Key::Str(""))),
+            Ok(Token::Int(i)) => (Key::Int(i), std::mem::discriminant(&Key::Int(0))),
+            Ok(Token::Bool(b)) => (Key::Bool(b), std::mem::discriminant(&Key::Bool(false))),
+            other => {
+                let wrong = CodecError::mismatch("a map key is a str, an int or a bool");
+                return Err(refusal(start, other, &[Kind::Str, Kind::Int, Kind::Bool], wrong));
+            }
         };
         if *kind.get_or_insert(its_kind) == its_kind {
             Ok(key)
@@ -363,6 +375,47 @@ impl<'a> Decoder<'a> {
         let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or_else(truncated)?;
         self.rest = rest;
         Ok(*taken)
+    }
+}
+
+/// What a head begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Nil,
+    Bool,
+    Int,
+    Float,
+    Str,
+    Bin,
+    Array,
+    Map,
+}
+
+impl Kind {
+    /// `None` for what has no meaning here.
+    fn of(head: u8) -> Option<Self> {
+        Some(match head {
+            0x00..=0x7f | 0xcc..=0xd3 | 0xe0..=0xff => Self::Int,
+            0x80..=0x8f | 0xde | 0xdf => Self::Map,
+            0x90..=0x9f | 0xdc | 0xdd => Self::Array,
+            0xa0..=0xbf | 0xd9..=0xdb => Self::Str,
+            0xc0 => Self::Nil,
+            0xc2 | 0xc3 => Self::Bool,
+            0xc4..=0xc6 => Self::Bin,
+            0xca | 0xcb => Self::Float,
+            _ => return None,
+        })
+    }
+}
+
+/// Why what was read from `start` on is refused where one of `wanted` is expected: the kind is judged by the head alone, so
+/// that a value of another kind is `wrong` whatever its rest would have been.
+#[cold]
+fn refusal(start: &[u8], read: Result<Token<'_>, CodecError>, wanted: &[Kind], wrong: CodecError) -> CodecError {
+    let kind = start.first().and_then(|head| Kind::of(*head));
+    match read {
+        Err(fault) if kind.is_none_or(|kind| wanted.contains(&kind)) => fault,
+        _ => wrong,
     }
 }
 
