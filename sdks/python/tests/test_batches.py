@@ -11,6 +11,8 @@ import pytest
 from fake_host import WAIT, FakeHost
 
 from modrack import AsyncClient, Client, CodecError, Conflict, Context, ModuleError, Provider, SchemaError
+from modrack.bindings import TypedModule
+from modrack.errors import ModrackError
 from modrack.testing import TestClient
 
 PLANES = ("link", "attach", "unary")
@@ -177,3 +179,17 @@ def test_a_handler_of_batches_takes_and_returns_lists(annotations: dict[str, obj
     Handler.__annotations__ = annotations
     with pytest.raises(SchemaError, match=why):
         Provider("text").add(Handler, batch=True)
+
+
+LENGTHS = TypedModule[int]("text.Lengths", "{text: String, weight: Option<Int>}", "Int")
+
+
+async def test_a_typed_batch_needs_no_schema_of_the_host() -> None:
+    def use(url: str) -> list[int | ModrackError]:
+        with Client(url) as client:
+            return client.call_batch_typed(LENGTHS, [{"text": "abc"}])
+
+    async with serving() as (host, _), AsyncClient(host.url) as client:
+        assert await client.call_batch_typed(LENGTHS, [{"text": "ab"}, {"text": "c", "weight": 5}]) == [2, 5]
+        assert await asyncio.to_thread(use, host.url) == [3]
+        assert {call.schema_fingerprint for call in host.calls} == {LENGTHS.fingerprint}

@@ -15,7 +15,7 @@ from fake_host import WAIT, FakeHost
 from modrack import AsyncClient, Client, CodecError, ModuleError, NotFound, Provider, RateLimited, Unavailable
 from modrack._wire_errors import from_rpc
 from modrack.bindings import TypedModule
-from modrack.errors import DeadlineExceeded, FailedPrecondition
+from modrack.errors import DeadlineExceeded, FailedPrecondition, SchemaError
 
 
 @dataclass
@@ -241,3 +241,37 @@ async def test_a_typed_call_of_a_module_with_other_types_fails_and_is_not_sent_a
             await client.call_typed(other, {"pair": 1})
         assert caught.value.code == "registry.schema.changed"
         assert len(host.calls) == 1
+
+
+@dataclass
+class Wide:
+    """As `Pair`, but its first field may be a text as well: what comes is decoded by its own type and fitted into this one."""
+
+    first: int | str
+    second: int | None
+
+
+@both
+async def test_returns_says_what_the_output_shall_be(kind: str) -> None:
+    async with host_with_modules() as host, connected(kind, host.url) as do:
+        assert await do("call", "text.Swap", pair=Pair(1, 2), returns=Pair) == Pair(2, 1)
+        assert await do("call", "text.Swap", pair=Pair(1, 2), returns=Wide) == Wide(2, 1)
+        assert await do("call", "text.Swap", pair=Pair(1), returns=dict[str, int]) == {"first": 0, "second": 1}
+        assert await do("call", "text.Sum", [1, 2], returns=int | None) == 3
+        with pytest.raises(CodecError) as refusal:
+            await do("call", "text.Swap", pair=Pair(1, 2), returns=str)
+        assert refusal.value.code == "codec.type_mismatch"
+        with pytest.raises(SchemaError):
+            await do("call", "text.Sum", [1, 2], returns=set[int])
+
+
+@both
+async def test_a_fixed_fingerprint_is_sent_and_its_refusal_is_final(kind: str) -> None:
+    async with host_with_modules() as host, connected(kind, host.url) as do:
+        fixed = (await do("get_module", "text.Uppercase")).fingerprint
+        assert await do("call", "text.Uppercase", text="a", schema_fingerprint=fixed) == "A"
+        host.revision = 2
+        with pytest.raises(FailedPrecondition) as refusal:
+            await do("call", "text.Uppercase", text="a", schema_fingerprint=fixed)
+        assert refusal.value.code == "registry.schema.changed"
+        assert [call.schema_fingerprint for call in host.calls] == [fixed, fixed]

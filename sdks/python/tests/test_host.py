@@ -13,11 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from modrack import Client, Conflict, DeadlineExceeded, ModrackError, Unavailable, UpstreamError
+from modrack import (
+    Client,
+    Conflict,
+    DeadlineExceeded,
+    InvalidArgument,
+    ModrackError,
+    Unavailable,
+    Unsupported,
+    UpstreamError,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("MODRACK_BIN") or ROOT / "target" / "debug" / "modrack")
 FIXTURE = ROOT / "tests" / "fixtures" / "python" / "provider.py"
+CONFORMANCE = ROOT / "tests" / "conformance" / "providers" / "python.py"
 WAIT = 20.0
 
 pytestmark = pytest.mark.skipif(not BINARY.exists(), reason="the host is not built: `cargo build -p cli`")
@@ -44,10 +54,10 @@ class Processes:
         self.url: str = json.loads(host.stdout.readline())["listen"]
         self._listen = self.url.removeprefix("http://")
 
-    def start_provider(self, plane: str, namespace: str = "fixture") -> subprocess.Popen[bytes]:
+    def start_provider(self, plane: str, namespace: str = "fixture", script: Path = FIXTURE) -> subprocess.Popen[bytes]:
         variables = {"MODRACK_HOST": self.url, "MODRACK_PLANE": plane, "MODRACK_NAMESPACE": namespace}
         provider = subprocess.Popen(
-            [sys.executable, str(FIXTURE)], env=self._environment(**variables), stderr=subprocess.DEVNULL
+            [sys.executable, str(script)], env=self._environment(**variables), stderr=subprocess.DEVNULL
         )
         self._started.append(provider)
         self.until_ready(f"{namespace}.Echo")
@@ -153,3 +163,32 @@ def test_a_provider_that_is_told_to_end_finishes_and_takes_its_names_along(proce
         with pytest.raises(ModrackError) as gone:
             client.call("fixture.Echo", EVERYTHING)
         assert gone.value.code == "registry.module.unknown"
+
+
+@pytest.mark.parametrize("plane", ["link", "attach", "unary"])
+def test_streams_batches_and_nested_calls_go_through_the_host(processes: Processes, plane: str) -> None:
+    processes.start_provider(plane, "conformance", CONFORMANCE)
+    with Client(processes.url) as client:
+        assert list(client.stream("conformance.Count", to=100, returns=int)) == list(range(1, 101))
+        failing = client.stream("conformance.CountAndFail", to=2)
+        assert [next(failing), next(failing)] == [1, 2]
+        with pytest.raises(Conflict):
+            next(failing)
+        squares = client.call_batch("conformance.Square", [{"key": "a", "n": 3}, {"key": "a", "n": -1}], returns=int)
+        assert squares[0] == 9
+        assert isinstance(squares[1], InvalidArgument)
+        assert client.call("conformance.Batches", key="a") == [2]
+        # A module that takes no batches is called for each element.
+        assert client.call_batch("conformance.Double", [{"n": 3}, {"n": 4}]) == [6, 8]
+        assert client.call("conformance.Nest", module="conformance.Double", input={"n": 4}) == 8
+        assert client.call("conformance.NestStream", module="conformance.Count", input={"to": 3}) == [1, 2, 3]
+        with pytest.raises(Unsupported) as wrong:
+            client.call("conformance.Count", to=1)
+        assert wrong.value.code == "executor.stream.required"
+        left = client.stream("conformance.Produce", key="k", items=1_000_000, size=1000)
+        next(left)
+        left.close()
+        end = time.monotonic() + WAIT
+        while client.call("conformance.Cancelled", key="k") != 1:
+            assert time.monotonic() < end
+        assert client.call("conformance.Produced", key="k") < 10_000

@@ -11,6 +11,7 @@ import pytest
 from fake_host import WAIT, FakeHost
 
 from modrack import AsyncClient, Client, Context, ModuleError, Provider, SchemaError
+from modrack.bindings import TypedModule
 from modrack.errors import ModrackError, Unsupported
 from modrack.testing import TestClient
 
@@ -322,3 +323,21 @@ def test_a_generator_without_an_item_type_is_refused() -> None:
         @provider.module
         def Words() -> int:  # type: ignore[misc]
             yield 1
+
+
+COUNT = TypedModule[int]("text.Count", "{to: Int}", "Int")
+
+
+async def test_a_typed_stream_needs_no_schema_of_the_host() -> None:
+    def use(url: str) -> list[int]:
+        with Client(url) as client:
+            return list(client.stream_typed(COUNT, {"to": 2}))
+
+    async with serving() as (host, _), AsyncClient(host.url) as client:
+        assert [item async for item in client.stream_typed(COUNT, {"to": 3})] == [0, 1, 2]
+        assert await asyncio.to_thread(use, host.url) == [0, 1]
+        assert {call.schema_fingerprint for call in host.calls} == {COUNT.fingerprint}
+        other = TypedModule[str]("text.Count", "{to: Int}", "String")
+        with pytest.raises(ModrackError) as refusal:
+            await anext(client.stream_typed(other, {"to": 3}))
+        assert refusal.value.code == "registry.schema.changed"
