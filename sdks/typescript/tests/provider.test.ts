@@ -311,6 +311,28 @@ describe("the frames", () => {
     expect(output(most, "Bytes")).toHaveLength(9_900);
   });
 
+  test("answers to a host that reads slowly arrive as they were sent", async () => {
+    await make({ plane: "link" }).start();
+    let fill = (): void => undefined;
+    const filled = new Promise<void>((resolve) => {
+      fill = resolve;
+    });
+    provider.module("Fill", { input: { n: t.int }, output: t.bytes }, async ({ n }) => {
+      // One turn of the loop each, so that they leave in writes of their own.
+      for (let i = 0; i < Number(n); i += 1) await new Promise((later) => setImmediate(later));
+      if (n === 19) setImmediate(fill);
+      return new Uint8Array(60_000).fill(Number(n));
+    });
+    const peer = await host.peer();
+    peer.pause();
+    const answers = Array.from({ length: 20 }, (_, n) => peer.execute(request("Fill", { n }, "{n: Int}")).response);
+    await filled;
+    peer.resume();
+    for (const [n, answer] of answers.entries()) {
+      expect(Buffer.from(output(await answer, "Bytes") as Uint8Array).equals(Buffer.alloc(60_000, n))).toBe(true);
+    }
+  });
+
   test("answers that are too much for one message leave in several", async () => {
     host.behaviour.maxMessageBytes = 10_000;
     await make().start();

@@ -223,8 +223,8 @@ describe("on the unary plane", () => {
 
   afterEach(() => executor.close());
 
-  async function items(moduleName: string, input: unknown = {}, type = "{}"): Promise<unknown[]> {
-    const codec = new Codec(parseType("Int"));
+  async function items(moduleName: string, input: unknown = {}, type = "{}", output = "Int"): Promise<unknown[]> {
+    const codec = new Codec(parseType(output));
     const all: unknown[] = [];
     for await (const { itemData } of executor.executeStream({ request: request(moduleName, input, type) }))
       all.push(codec.decode(itemData));
@@ -247,6 +247,11 @@ describe("on the unary plane", () => {
     slow.on("error", () => undefined);
     slow.cancel();
     await cleaned;
+  });
+
+  test("generators and promises of lists are streams as well", async () => {
+    expect(await items("Sync", {}, "{}", "String")).toEqual(["a", "b"]);
+    expect(await items("Listed", {}, "{}", "{n: Int}")).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
   test("a failure is the status, with its envelope", async () => {

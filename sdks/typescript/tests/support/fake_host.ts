@@ -85,6 +85,9 @@ export class Peer {
     readonly send: (frames: HostFrame[]) => void,
     readonly raw: (bytes: Uint8Array) => void,
     readonly end: () => void,
+    /** Stops reading, and goes on. */
+    readonly pause: () => void = () => undefined,
+    readonly resume: () => void = () => undefined,
   ) {}
 
   execute(request: Execute): { callId: bigint; response: Promise<ExecuteResponse> } {
@@ -318,7 +321,14 @@ export class FakeHost {
       prefix.writeUInt32BE(bytes.length);
       raw(Buffer.concat([prefix, bytes]));
     };
-    const peer = new Peer("link", send, raw, () => socket.destroy());
+    const peer = new Peer(
+      "link",
+      send,
+      raw,
+      () => socket.destroy(),
+      () => socket.pause(),
+      () => socket.resume(),
+    );
     let buffer = Buffer.alloc(0);
     socket.on("data", (chunk: Buffer) => {
       buffer = Buffer.concat([buffer, chunk]);
