@@ -12,9 +12,11 @@ END = b"\x52\0"
 _KEPT = 4096
 """Sizes whose headers are kept; all are once small objects."""
 
-_results: dict[int, bytes] = {}
+RESULT_HEADS: dict[int, bytes] = {}
+FRAME_HEADS: dict[int, bytes] = {}
+"""What `result_head` and `frame_head` have given so far; to look there first saves a call."""
+
 _items: dict[int, bytes] = {}
-_frames: dict[int, bytes] = {}
 
 
 def varint(number: int) -> bytes:
@@ -40,11 +42,11 @@ def call_field(call_id: int) -> bytes:
 
 def result_head(size: int) -> bytes:
     """What stands in a `result` frame between the `call_id` and an output of `size` bytes."""
-    head = _results.get(size)
+    head = RESULT_HEADS.get(size)
     if head is None:
         head = _nested(0x1A, size)
         if size < _KEPT:
-            _results[size] = head
+            RESULT_HEADS[size] = head
     return head
 
 
@@ -60,11 +62,11 @@ def item_head(size: int) -> bytes:
 
 def frame_head(size: int) -> bytes:
     """What stands in a message before a frame of `size` bytes."""
-    head = _frames.get(size)
+    head = FRAME_HEADS.get(size)
     if head is None:
         head = b"\x0a" + varint(size)
         if size < _KEPT:
-            _frames[size] = head
+            FRAME_HEADS[size] = head
     return head
 
 

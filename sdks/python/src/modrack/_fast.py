@@ -204,10 +204,10 @@ def _option(inner: Step) -> Step:
 def _list(item: CType, inner: Step) -> Step:
     # Text, bools and bytes need no look at each element beyond its type, which `map` takes at the speed of C.
     if isinstance(item, StringType | BoolType | BytesType):
-        kinds = {_SCALARS[type(item)]}
+        fits = frozenset((_SCALARS[type(item)],)).issuperset
 
         def scalars(value: Any) -> Any:
-            if type(value) is list and set(map(type, cast(list[Any], value))) <= kinds:
+            if type(value) is list and fits(map(type, cast(list[Any], value))):
                 return value
             raise Bail
 
@@ -227,14 +227,14 @@ _ORDER: dict[type, Callable[[Any], Any]] = {str: ormsgpack.packb, int: ormsgpack
 
 def _encode_map(key: CType, inner: Step) -> Step:
     kind = _SCALARS[type(key)]
-    kinds = {kind}
+    fits = frozenset((kind,)).issuperset
     order = _ORDER[kind]
 
     def step(value: Any) -> Any:
         if type(value) is not dict:
             raise Bail
         entries = cast(dict[Any, Any], value)
-        if not set(map(type, entries)) <= kinds:
+        if not fits(map(type, entries)):
             raise Bail
         if len(entries) < 2:
             return {k: inner(x) for k, x in entries.items()}

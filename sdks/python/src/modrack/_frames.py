@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
 
-from modrack._answers import END, call_field, frame_head, item_head, result_head
+from modrack._answers import END, FRAME_HEADS, RESULT_HEADS, call_field, frame_head, item_head, result_head
 from modrack._generated.provider.v1 import execution_pb
 from modrack._generated.provider.v1 import frames_pb as pb
 from modrack._runner import Call, Runner
@@ -129,7 +129,7 @@ class Conversation:
 
     def result(self, call_id: int, output: bytes) -> None:
         size = len(output)
-        field, head = call_field(call_id), result_head(size)
+        field, head = call_field(call_id), RESULT_HEADS.get(size) or result_head(size)
         size += len(field) + len(head)
         self._size += size + 6
         if self._size > self._max:
@@ -138,7 +138,7 @@ class Conversation:
                 self.failed(call_id, _too_large(len(output), self._max))
                 return
             self._next_message(size + 6)
-        self._parts += (frame_head(size), field, head, output)
+        self._parts += (FRAME_HEADS.get(size) or frame_head(size), field, head, output)
         if not self._awake:
             self._awaken()
 
