@@ -163,6 +163,30 @@ impl Connection {
         }
     }
 
+    /// Sends the items of a stream as its credit permits, then its end. Frames that are not about its credit are skipped.
+    ///
+    /// # Panics
+    /// When the connection ends first, or the stream is cancelled.
+    pub async fn send_items(&mut self, call: u64, mut credit: u32, items: impl IntoIterator<Item = Vec<u8>>) {
+        for item in items {
+            while credit == 0 {
+                match self.next().await {
+                    Ok(Some(pb::HostFrame { call_id, frame: Some(Frame::Credit(more)) })) if call_id == call => {
+                        credit += more.items;
+                    }
+                    Ok(Some(pb::HostFrame { call_id, frame: Some(Frame::Cancel(cancel)) })) if call_id == call => {
+                        panic!("the stream was cancelled: {cancel:?}")
+                    }
+                    Ok(Some(_)) => {}
+                    end => panic!("the connection ended in a stream: {end:?}"),
+                }
+            }
+            credit -= 1;
+            self.send([frames::item(call, &item)]).await.expect("the connection is open");
+        }
+        self.send([frames::end(call)]).await.expect("the connection is open");
+    }
+
     /// Answers pings, and calls as `script` says, until the host closes the connection.
     pub async fn serve<F>(mut self, script: impl Fn(pb::ExecuteRequest) -> F)
     where

@@ -73,6 +73,16 @@ impl Process {
         kill_process(self.pid(), Signal::TERM).expect("the process has not been awaited yet");
     }
 
+    /// Stops the process where it is: it runs no more, and nobody is told.
+    pub fn signal_stop(&self) {
+        kill_process(self.pid(), Signal::STOP).expect("the process has not been awaited yet");
+    }
+
+    /// Lets a stopped process go on.
+    pub fn signal_continue(&self) {
+        kill_process(self.pid(), Signal::CONT).expect("the process has not been awaited yet");
+    }
+
     /// Ends the process at once, as `kill -9` does, and waits until it is gone.
     pub fn kill(&mut self) {
         kill_process(self.pid(), Signal::KILL).expect("the process has not been awaited yet");

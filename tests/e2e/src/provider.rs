@@ -148,6 +148,16 @@ impl Provider {
         self.process.kill();
     }
 
+    /// Stops the process where it is; see [`Process::signal_stop`].
+    pub fn signal_stop(&self) {
+        self.process.signal_stop();
+    }
+
+    /// Lets a stopped process go on.
+    pub fn signal_continue(&self) {
+        self.process.signal_continue();
+    }
+
     /// Asks the provider to stop.
     pub fn signal_term(&self) {
         self.process.signal_term();
@@ -157,4 +167,22 @@ impl Provider {
     pub async fn ended(&mut self) -> ExitStatus {
         self.process.ended().await
     }
+}
+
+/// Starts `tests/fixtures/python/shapes.py`, which serves `shapes.*`, and waits until the host can call it.
+///
+/// # Panics
+/// When it ends first.
+pub async fn shapes_provider(host: &Host) -> Process {
+    let mut command = Command::new(locate::python());
+    command.arg(locate::python_shapes()).current_dir(locate::root()).env_clear();
+    command.env("HOME", "/nonexistent").env("MODRACK_HOST", host.url());
+    let process = Process::start("the provider shapes", &mut command);
+    let names = ["Anything", "Choice", "Keyed", "Nested", "Nothing", "Scalar"].map(|name| format!("shapes.{name}"));
+    let mut watch = host.client().watch("shapes.*").await.expect("the host can be watched");
+    tokio::select! {
+        () = watch.ready(&names, 1) => {}
+        () = process.closed() => panic!("the provider shapes ended before the host could call it"),
+    }
+    process
 }

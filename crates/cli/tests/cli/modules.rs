@@ -357,3 +357,63 @@ async fn a_watch_of_a_machine_is_one_object_a_line_and_ends_with_the_host() {
     let status = within("the end of the watch", watch.wait()).await.unwrap();
     assert_eq!(status.code(), Some(4));
 }
+
+#[tokio::test]
+async fn a_stream_prints_a_line_for_each_item_and_a_batch_one_for_each_input() {
+    use protocol::generated::provider::v1::host_frame::Frame;
+
+    let host = Host::start(&[]).await;
+    let capabilities = Some(pb::ModuleCapabilities { stream: true, ..pb::ModuleCapabilities::default() });
+    let count = pb::ModuleSpec { capabilities, ..module("Count", "{n: Int}", "Int") };
+    let request = registration("num", [count, module("Half", "{n: Int}", "Int")]);
+    let session = host.client().register(request).await.unwrap().keep_alive();
+    let mut connection = session.attach().await;
+    tokio::spawn(async move {
+        let int = |n: i64| msgpack("Int", &n.to_string()).to_vec();
+        while let Ok(Some(frame)) = connection.next().await {
+            match frame.frame {
+                Some(Frame::ExecuteStream(start)) => {
+                    connection.send_items(frame.call_id, start.credit, (0..3).map(int)).await;
+                }
+                Some(Frame::Execute(request)) => {
+                    let n = decoded("{n: Int}", &request.input_data)["n"].as_i64().unwrap();
+                    let answer = if n % 2 == 0 {
+                        frames::output(frame.call_id, int(n / 2))
+                    } else {
+                        let odd = Error::new(Category::Conflict, "num.odd", "it is odd", Origin::Module);
+                        frames::failure(frame.call_id, &odd)
+                    };
+                    connection.send([answer]).await.unwrap();
+                }
+                _ => {}
+            }
+        }
+    });
+    let names = ["num.Count".to_owned(), "num.Half".to_owned()];
+    host.client().watch("num.*").await.unwrap().ready(&names, 1).await;
+    insta::assert_snapshot!(host.run(&["modules", "call", "num.Count", "--arg", "n=3"]).await, @r"
+    exit 0
+    --- stdout
+    0
+    1
+    2
+    ");
+    let inputs = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(inputs.path(), "{\"n\": 4}\n\n{\"n\": 6}\n").unwrap();
+    let path = inputs.path().to_str().unwrap();
+    insta::assert_snapshot!(host.run(&["modules", "call", "num.Half", "--batch", path]).await, @r#"
+    exit 0
+    --- stdout
+    {"output":2}
+    {"output":3}
+    "#);
+    std::fs::write(inputs.path(), "{\"n\": 4}\n{\"n\": 3}\n").unwrap();
+    let failed = host.run(&["modules", "call", "num.Half", "--batch", path]).await;
+    assert!(
+        failed.starts_with(
+            "exit 1\n--- stdout\n{\"output\":2}\n{\"error\":{\"category\":\"CONFLICT\",\"code\":\"num.odd\""
+        ),
+        "{failed}"
+    );
+    assert!(failed.contains("error: 1 of 2 inputs failed (cli.batch.failed)"), "{failed}");
+}
