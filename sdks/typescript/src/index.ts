@@ -1,14 +1,8 @@
 // The public API of `@modrack/sdk`. Exports only; importing it has no effect.
 
 export type { EndpointInfo, ModuleEvent, ModuleInfo } from "./client/listing.js";
-export {
-  type BatchOptions,
-  type CallOptions,
-  Client,
-  type ClientOptions,
-  type SchemaOptions,
-  type WaitOptions,
-} from "./client.js";
+export type { BatchOptions, CallOptions, ClientOptions, SchemaOptions, WaitOptions } from "./client/options.js";
+export { Client } from "./client.js";
 export { Codec } from "./codec/codec.js";
 export { type CType, checkType, type Field, formatType } from "./codec/ctype.js";
 export type { JsonValue } from "./codec/json.js";

@@ -8,7 +8,7 @@ import type { Module } from "./module.js";
 import type { Provider } from "./provider/provider.js";
 import { Runner } from "./provider/runner.js";
 import type { Running, Sink } from "./provider/sink.js";
-import { type Request, readerOf } from "./wire/frames_in.js";
+import { type Request, readerOf } from "./wire/request.js";
 
 /** What a test says of the call besides its input. */
 export interface TestCall {

@@ -13,8 +13,9 @@ import {
   HostFrameSchema,
 } from "../src/generated/modrack/provider/v1/frames.js";
 import { parseType } from "../src/index.js";
-import { type FrameListener, FrameReader, type Request } from "../src/wire/frames_in.js";
+import { type FrameListener, FrameReader } from "../src/wire/frames_in.js";
 import { FrameWriter, type ProviderFrameInit } from "../src/wire/frames_out.js";
+import type { Request } from "../src/wire/request.js";
 
 /** Numbers that are the same in each run: mulberry32. */
 function random(seed: number): (below: number) => number {

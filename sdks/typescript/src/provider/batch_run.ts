@@ -4,7 +4,7 @@
 import { BatchContext, type Surroundings } from "../context.js";
 import type { ModrackError } from "../errors.js";
 import { type BatchModule, outputFault } from "../module.js";
-import type { Request } from "../wire/frames_in.js";
+import type { Request } from "../wire/request.js";
 import type { Running } from "./sink.js";
 import type { Tell } from "./stream_run.js";
 

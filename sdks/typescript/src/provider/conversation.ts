@@ -4,8 +4,9 @@ import { ModrackError } from "../errors.js";
 import { CancelReason, type HostFrame } from "../generated/modrack/provider/v1/frames.js";
 import type { Module } from "../module.js";
 import { errorFromWire, errorToWire } from "../wire/errors.js";
-import { type CallId, type FrameListener, FrameReader, malformed, type Request, requestOf } from "../wire/frames_in.js";
+import { type CallId, type FrameListener, FrameReader, idOf, malformed } from "../wire/frames_in.js";
 import type { FrameWriter, ProviderFrameInit } from "../wire/frames_out.js";
+import { type Request, requestOf } from "../wire/request.js";
 import type { Running, Sink, Starter } from "./sink.js";
 
 /**
@@ -111,7 +112,7 @@ export class Conversation implements FrameListener, Sink {
   other({ callId, frame }: HostFrame): void {
     switch (frame.case) {
       case "executeBatch": {
-        const id = Number(callId);
+        const id = idOf(callId);
         const requests = frame.value.requests.map(requestOf);
         if (requests.length === 0) throw malformed("a batch without requests");
         return this.#started(id, this.#starter.batch(id, requests, this));

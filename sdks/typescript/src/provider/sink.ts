@@ -2,7 +2,8 @@
 
 import type { ModrackError } from "../errors.js";
 import type { Module } from "../module.js";
-import type { CallId, Request } from "../wire/frames_in.js";
+import type { CallId } from "../wire/frames_in.js";
+import type { Request } from "../wire/request.js";
 
 /** Takes the answers of calls. Each call is told from the others by its id. */
 export interface Sink {

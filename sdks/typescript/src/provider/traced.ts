@@ -2,7 +2,8 @@
 
 import type { ModrackError } from "../errors.js";
 import type { ServerSpan, Tracing } from "../telemetry.js";
-import type { CallId, Request } from "../wire/frames_in.js";
+import type { CallId } from "../wire/frames_in.js";
+import type { Request } from "../wire/request.js";
 import type { Plane } from "./connection.js";
 import type { Running, Sink, Starter } from "./sink.js";
 

@@ -25,7 +25,8 @@ import { ModuleLifecycleDefinition, type ModuleLifecycleHandlers } from "../gene
 import type { Module } from "../module.js";
 import { CHANNEL_OPTIONS } from "../wire/address.js";
 import { errorToStatus, errorToWire } from "../wire/errors.js";
-import { malformed, type Request, requestOf, requestOfBytes } from "../wire/frames_in.js";
+import { malformed } from "../wire/frames_in.js";
+import { type Request, requestOf, requestOfBytes } from "../wire/request.js";
 import type { Connection } from "./connection.js";
 import type { Running, Sink, Starter } from "./sink.js";
 import { type Identity, moduleSpec, providerInfo } from "./specs.js";

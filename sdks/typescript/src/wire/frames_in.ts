@@ -8,24 +8,17 @@
 import { fromBinary } from "@bufbuild/protobuf";
 
 import { Reader } from "../codec/reader.js";
-import type { CallFacts } from "../context.js";
 import { ModrackError } from "../errors.js";
-import { type ExecuteRequest, ExecuteRequestSchema } from "../generated/modrack/provider/v1/execution.js";
 import {
   AttachResponseSchema,
   type CancelReason,
   type HostFrame,
   HostFrameSchema,
 } from "../generated/modrack/provider/v1/frames.js";
+import { type Request, RequestView, requestOf } from "./request.js";
 
 /** Which call of a connection; a number wherever one is exact. */
 export type CallId = number | bigint;
-
-/** A call that is asked for. Its input is to be read before the next frame is. */
-export interface Request extends CallFacts {
-  /** Where the input is: from `at` to `end`. */
-  readonly input: Reader;
-}
 
 /** Who is told the frames, in their order. */
 export interface FrameListener {
@@ -39,8 +32,6 @@ export interface FrameListener {
 
 /** Why a message goes to the generated code. Thrown without a stack. */
 const UNUSUAL = Symbol("unusual");
-
-const NO_TEXT = 0;
 
 /** Names of modules that are kept as texts, less one. */
 const NAMES = 63;
@@ -257,66 +248,6 @@ export class FrameReader {
   }
 }
 
-/** A request in the buffer that it came in; texts are made when they are asked for. Keeps the buffer alive. */
-class RequestView implements Request {
-  module = "";
-  attempt = 0;
-  timeoutMs = 0;
-  executionAt = NO_TEXT;
-  executionEnd = NO_TEXT;
-  nodeAt = NO_TEXT;
-  nodeEnd = NO_TEXT;
-  keyAt = NO_TEXT;
-  keyEnd = NO_TEXT;
-  parentAt = NO_TEXT;
-  parentEnd = NO_TEXT;
-  stateAt = NO_TEXT;
-  stateEnd = NO_TEXT;
-
-  constructor(
-    readonly bytes: Buffer,
-    readonly input: Reader,
-  ) {}
-
-  get executionId(): string {
-    return this.bytes.toString("utf8", this.executionAt, this.executionEnd);
-  }
-
-  get nodeId(): string {
-    return this.bytes.toString("utf8", this.nodeAt, this.nodeEnd);
-  }
-
-  get idempotencyKey(): string {
-    return this.bytes.toString("utf8", this.keyAt, this.keyEnd);
-  }
-
-  get traceparent(): string {
-    return this.bytes.toString("utf8", this.parentAt, this.parentEnd);
-  }
-
-  get tracestate(): string {
-    return this.bytes.toString("utf8", this.stateAt, this.stateEnd);
-  }
-}
-
-/** The request of a generated message. */
-export function requestOf(message: ExecuteRequest): Request {
-  const { moduleName, inputData, executionId, nodeId, attempt, idempotencyKey, traceparent, tracestate, timeoutMs } =
-    message;
-  const facts = { executionId, nodeId, attempt, idempotencyKey, traceparent, tracestate, timeoutMs };
-  return { module: moduleName, input: readerOf(inputData), ...facts };
-}
-
-/** The request that a gRPC message holds. */
-export function requestOfBytes(bytes: Buffer): Request {
-  return requestOf(fromBinary(ExecuteRequestSchema, bytes));
-}
-
-/** A reader of bytes that stand alone. */
-export function readerOf(bytes: Uint8Array): Reader {
-  return new Reader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-}
-
 /** The failure of a peer that does not keep to the frame protocol. */
 export function malformed(why: string): ModrackError {
   return new ModrackError("protocol.frame.malformed", why, { category: "INVALID_ARGUMENT" });
@@ -330,6 +261,7 @@ function parse<T>(read: () => T): T {
   }
 }
 
-function idOf(id: bigint): CallId {
+/** The id of a generated frame. */
+export function idOf(id: bigint): CallId {
   return id <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(id) : id;
 }
