@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 from fake_host import WAIT, FakeHost
 from opentelemetry import trace
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from test_process import EXAMPLE, start
 
 from modrack import AsyncClient, Client, Context, ModuleError, NotFound, Provider
 from modrack._generated.provider.v1 import execution_pb
@@ -161,3 +170,54 @@ def test_the_standard_variable_turns_it_on_and_without_the_extra_says_what_is_mi
     told = run(missing, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
     assert told.startswith("NoneType\n")
     assert "OTEL_EXPORTER_OTLP_ENDPOINT is set, but traces need the extra `modrack[otel]`" in told
+
+
+class Collector:
+    """What a provider's process exports, by the names of the spans and their resource's service."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    async def __aenter__(self) -> str:
+        self._server = grpc.aio.server()
+        handler = grpc.unary_unary_rpc_method_handler(
+            self._export, ExportTraceServiceRequest.FromString, ExportTraceServiceResponse.SerializeToString
+        )
+        service = "opentelemetry.proto.collector.trace.v1.TraceService"
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
+        port = self._server.add_insecure_port("127.0.0.1:0")
+        await self._server.start()
+        return f"http://127.0.0.1:{port}"
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop(0)
+
+    async def _export(self, request: Any, context: Any) -> Any:
+        for resource in request.resource_spans:
+            (service,) = [a.value.string_value for a in resource.resource.attributes if a.key == "service.name"]
+            self.seen += [(service, span.name) for scope in resource.scope_spans for span in scope.spans]
+        return ExportTraceServiceResponse()
+
+
+async def ended(host: FakeHost, **variables: str) -> float:
+    """Runs the example as a process, calls it, has it end, and tells how long that took."""
+    process = await start(EXAMPLE, MODRACK_HOST=host.url, **variables)
+    await host.ready()
+    assert await host.call("Uppercase", text="a") == "A"
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, stderr = await asyncio.wait_for(process.communicate(), 2 * WAIT)
+    assert process.returncode == 0, stderr
+    return time.monotonic() - began
+
+
+async def test_a_provider_exports_its_last_spans_before_it_ends() -> None:
+    collector = Collector()
+    async with FakeHost() as host, collector as endpoint:
+        await ended(host, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+    assert collector.seen == [("text", "text.Uppercase")]
+
+
+async def test_a_collector_that_is_not_there_holds_up_the_end_for_a_bounded_time() -> None:
+    async with FakeHost() as host:
+        assert await ended(host, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1") < 6

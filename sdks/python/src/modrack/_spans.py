@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import contextlib
 import dataclasses
 import importlib
 import inspect
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,15 +27,47 @@ if TYPE_CHECKING:
     from modrack._telemetry import Trace
     from modrack.context import Context
 
+FLUSH_SECONDS = 2.0
+"""Time for the last spans, when a provider or the process ends."""
+
 _W3C = TraceContextTextMapPropagator()
 
 
 class Tracing:
-    """Makes spans by one tracer provider. `flush` sends what waits, for at most so many milliseconds, from any thread."""
+    """Makes spans by one tracer provider."""
 
     def __init__(self, provider: TracerProvider) -> None:
+        self._provider = provider
         self._tracer = provider.get_tracer("modrack", VERSION)
-        self.flush: Callable[[int], Any] = getattr(provider, "force_flush", lambda _: True)
+
+    async def flush(self, seconds: float) -> None:
+        """Sends what waits, for at most so long. `force_flush` itself keeps to no time while the collector is away."""
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(done.set)
+
+        self._start_flush(tell)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(done.wait(), seconds)
+
+    def flush_at_exit(self, seconds: float) -> None:
+        """`flush` for the end of a process."""
+        done = threading.Event()
+        self._start_flush(done.set)
+        done.wait(seconds)
+
+    def _start_flush(self, then: Callable[[], None]) -> None:
+        def work() -> None:
+            try:
+                getattr(self._provider, "force_flush", lambda: True)()
+            finally:
+                then()
+
+        # No process waits for a daemon thread.
+        threading.Thread(target=work, name="modrack-flush", daemon=True).start()
 
     @contextmanager
     def client(self, name: str, ctx: Context | None) -> Generator[Trace]:
@@ -135,9 +171,12 @@ def of_environment(service: str) -> Tracing:
 
         exporter = OTLPSpanExporter()
     name = os.environ.get("OTEL_SERVICE_NAME") or service or "modrack"
-    provider = SdkTracerProvider(resource=Resource.create({"service.name": name}))
+    # Its own shutdown at exit would wait for a collector that is away.
+    provider = SdkTracerProvider(resource=Resource.create({"service.name": name}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    return Tracing(provider)
+    tracing = Tracing(provider)
+    atexit.register(tracing.flush_at_exit, FLUSH_SECONDS)
+    return tracing
 
 
 class _Batch:

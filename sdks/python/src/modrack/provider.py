@@ -26,8 +26,6 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*", re.ASCII)
 _SERVICE_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-_FLUSH_MS = 2000
-"""Time for the last spans when a provider ends, in milliseconds."""
 _HINTS = {
     "registry.namespace.reserved": "`std`, `stdlib` and what is below them are the host's own; choose another namespace",
     "registry.namespace.denied": "the credential does not cover this namespace; ask who runs the host",
@@ -268,7 +266,9 @@ class Provider:
         finally:
             self._session = None
             if tracing is not None:
-                await asyncio.to_thread(tracing.flush, _FLUSH_MS)
+                from modrack._spans import FLUSH_SECONDS
+
+                await tracing.flush(FLUSH_SECONDS)
             for number in signals:
                 self._loop.remove_signal_handler(number)
 
