@@ -122,6 +122,7 @@ def modules(provider: Provider, seen: Seen) -> None:
         try:
             yield bytes(10)
             yield bytes(2 << 20)
+            yield bytes(10)
         finally:
             seen.close()
 
@@ -253,9 +254,12 @@ async def test_a_failure_comes_behind_the_items_before_it(plane: str) -> None:
 
 async def test_an_item_above_the_limit_ends_the_stream_with_its_error() -> None:
     async with serving() as (host, seen):
-        *items, failure = await host.stream("Big")
-        assert (len(items), failure.code) == (1, "module.output_too_large")
+        stream = await host.start_stream("Big", 10)
+        assert len(await stream.next()) == 10
+        assert (await stream.next()).code == "module.output_too_large"
         await asyncio.wait_for(seen.closed.wait(), WAIT)
+        await settled(host)
+        assert stream.waiting == 0
 
 
 @pytest.mark.parametrize("plane", PLANES)

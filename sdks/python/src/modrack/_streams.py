@@ -82,6 +82,8 @@ class TaskStream:
                 data = finish(item)
                 self._credit -= 1
                 out.item(call_id, data)
+                if self._dropped:  # an item that fits no message ends the stream, perhaps before its task is known here
+                    return
                 breath -= 1
                 if not breath:
                     breath = _BREATH
