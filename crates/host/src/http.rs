@@ -27,6 +27,9 @@ use crate::surface::client::ClientSurface;
 
 pub(crate) use answer::failure;
 
+/// The W3C trace context: taken from callers, and told to them.
+const TRACE_PARENT: &str = "traceparent";
+
 /// Everything that HTTP requests are answered from.
 pub(crate) struct Http {
     client: Arc<ClientSurface>,
@@ -51,7 +54,12 @@ impl Http {
     pub(crate) async fn answer(self: Arc<Self>, request: Request<Body>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let is_head = head.method == Method::HEAD;
-        let response = self.serve(head, body).await.unwrap_or_else(|error| answer::failure(&error));
+        let caller = head.headers.get(TRACE_PARENT).cloned();
+        let mut response = self.serve(head, body).await.unwrap_or_else(|error| answer::failure(&error));
+        // Without a span of the host the caller's own is what there is.
+        if let (Some(caller), false) = (caller, response.headers().contains_key(TRACE_PARENT)) {
+            response.headers_mut().insert(TRACE_PARENT, caller);
+        }
         if is_head { response.map(|_| Body::empty()) } else { response }
     }
 

@@ -78,7 +78,7 @@ fn without_any_source_the_defaults_hold() {
     log.filter = "info" (default)
     telemetry.otlp_endpoint = "" (default)
     telemetry.sample_ratio = 1.0 (default)
-    telemetry.service_name = "modrack" (default)
+    telemetry.service_name = "modrack-host" (default)
     unary.allow = ["127.0.0.0/8","::1/128"] (default)
     unary.ca_file = "" (default)
     "#);

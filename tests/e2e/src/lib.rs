@@ -2,12 +2,16 @@
 //!
 //! Every wait is bounded, every process ends with the value that owns it, and its output is shown when the test fails.
 
+mod collector;
 mod host;
+mod http;
 mod locate;
 mod process;
 mod provider;
 
+pub use collector::{Collector, Recorded};
 pub use host::{Host, Settings};
-pub use locate::{golden_bindings, golden_bindings_directory, golden_client, golden_provider, program};
+pub use http::{Answer, Http, get_by_socket};
+pub use locate::{golden_bindings, golden_bindings_directory, golden_client, golden_provider, program, schemathesis};
 pub use process::Process;
-pub use provider::{Language, Plane, Provider};
+pub use provider::{Language, Plane, Provider, shapes_provider};

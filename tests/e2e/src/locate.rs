@@ -84,6 +84,28 @@ pub fn golden_provider() -> Command {
     command
 }
 
+/// The fuzzer of OpenAPI documents, with what it has to know of this one. Draws the same cases each time, and leaves no files.
+#[must_use]
+pub fn schemathesis(document: &str) -> Command {
+    let mut command = Command::new(existing(root().join(".venv/bin/st"), "cargo xtask setup"));
+    let directory = root().join("tests/e2e/schemathesis");
+    command.current_dir(directory).env("PYTHONDONTWRITEBYTECODE", "1").args([
+        "--config-file",
+        "schemathesis.toml",
+        "run",
+    ]);
+    command.arg(document).args(["--checks", "all", "--max-examples", "5", "--workers", "2", "--seed", "1"]);
+    // How long it takes to draw a case says something of the machine, not of the host.
+    command.args(["--suppress-health-check", "too_slow"]);
+    command.args(["--continue-on-failure", "--no-color", "--request-timeout", "30"]);
+    command
+}
+
+/// The provider of `shapes.*`.
+pub(crate) fn python_shapes() -> PathBuf {
+    existing(root().join("tests/fixtures/python/shapes.py"), "git checkout")
+}
+
 pub(crate) fn rust_fixture() -> PathBuf {
     existing(target().join("examples/fixture"), "cargo build -p modrack --example fixture")
 }

@@ -14,7 +14,7 @@ pub struct Telemetry {
     pub otlp_endpoint: Option<String>,
     /// Share of the traces that begin at the host that are recorded; a caller's trace is recorded where the caller says so.
     pub sample_ratio: Ratio,
-    /// Name of this host in traces. Default `modrack`; `OTEL_SERVICE_NAME` sets it too.
+    /// Name of this host in traces. Default `modrack-host`; `OTEL_SERVICE_NAME` sets it too.
     pub service_name: String,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Telemetry {
     Telemetry {
         otlp_endpoint: Some(otlp_endpoint).filter(|endpoint| !endpoint.is_empty()),
         sample_ratio: ratio(r, "telemetry.sample_ratio", Ratio::ONE),
-        service_name: r.text("telemetry.service_name", "modrack", |text| {
+        service_name: r.text("telemetry.service_name", "modrack-host", |text| {
             if !text.trim().is_empty() && text.len() <= 255 {
                 return Ok(());
             }

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::http::openapi::{object, reference};
-use crate::http::request::{IDEMPOTENCY_KEY, MAX_KEY_BYTES, MAX_TIMEOUT_MS, TIMEOUT};
+use crate::http::request::{IDEMPOTENCY_KEY, MAX_KEY_BYTES, TIMEOUT, TIMEOUT_PATTERN};
 
-/// What a qualified name looks like: at least a namespace and a name.
+/// What a qualified name looks like. That namespace and name have at most 128 bytes each stands in the description: as a
+/// pattern it would be more than tools that read patterns can do.
 pub(super) const NAME_PATTERN: &str = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)+$";
 
 /// Schemas that are the same on every host. Names of modules have a dot, so that theirs never meet these.
@@ -106,7 +107,8 @@ pub(super) fn parameters() -> Value {
             "name": TIMEOUT,
             "in": "header",
             "description": "Milliseconds after which the call fails with `executor.deadline.exceeded`; the host may have a shorter limit.",
-            "schema": { "type": "integer", "minimum": 1, "maximum": MAX_TIMEOUT_MS },
+            "schema": { "type": "string", "pattern": TIMEOUT_PATTERN },
+            "example": "30000",
         },
         "IdempotencyKey": {
             "name": IDEMPOTENCY_KEY,

@@ -52,8 +52,8 @@ pub(super) fn paths() -> Map<String, Value> {
           "schema": { "type": "string" } },
     ]);
     let name = json!([{
-        "name": "name", "in": "path", "required": true, "description": "The qualified name, `namespace.Name`.",
-        "schema": { "type": "string", "pattern": NAME_PATTERN, "maxLength": 255 },
+        "name": "name", "in": "path", "required": true, "description": "The qualified name, `namespace.Name`; both parts have at most 128 bytes.",
+        "schema": { "type": "string", "pattern": NAME_PATTERN },
     }]);
     let page = json!({ "200": json_response("A page of modules, in order of their names.", &reference("schemas", "ModulePage")) });
     let module = json!({ "200": json_response("The module.", &reference("schemas", "Module")) });

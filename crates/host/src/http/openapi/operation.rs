@@ -6,7 +6,7 @@ use type_schema::{CType, json_schema_parts, msgpack_to_json};
 
 use crate::http::call::MAX_BATCH;
 use crate::http::openapi::components::failures;
-use crate::http::openapi::{json_response, object, reference};
+use crate::http::openapi::{json_response, reference};
 use crate::http::request::FINGERPRINT;
 
 /// Adds the paths and the schemas of a module.
@@ -112,18 +112,26 @@ fn batch(route: &Route, input: &Value, output: &Value) -> Value {
 }
 
 fn stream(route: &Route, input: &Value, output: &Value) -> Value {
+    // The schema is that of one event, as OpenAPI 3.2 has it; the data of an event is JSON text.
+    let event = |name: &str, data: Value| {
+        json!({
+            "type": "object",
+            "properties": {
+                "event": { "const": name },
+                "data": { "type": "string", "contentMediaType": "application/json", "contentSchema": data },
+            },
+            "required": ["event", "data"],
+        })
+    };
+    let events = [
+        event("info", reference("schemas", "CallInfo")),
+        event("item", output.clone()),
+        event("end", json!({ "type": "object" })),
+        event("error", reference("schemas", "Failure")),
+    ];
     let answer = json!({
         "description": "Server-sent events: `info` once, `item` for each item, then `end` or `error`.",
-        "content": { "text/event-stream": {
-            "schema": { "type": "string" },
-            // OpenAPI 3.1 has no word for the type of an event's data.
-            "x-event-data": {
-                "info": reference("schemas", "CallInfo"),
-                "item": output,
-                "end": object(json!({ "type": "object" })),
-                "error": reference("schemas", "Failure"),
-            },
-        } },
+        "content": { "text/event-stream": { "schema": { "oneOf": events } } },
     });
     let inputs = numbered(examples(route).map(|(input, _)| input));
     operation(route, "stream", input, inputs, answer)
