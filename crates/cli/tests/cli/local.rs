@@ -58,7 +58,7 @@ async fn help_shows_the_commands_and_the_exit_codes() {
 
 #[tokio::test]
 async fn help_of_a_call_says_how_input_is_given() {
-    insta::assert_snapshot!(run(&["modules", "call", "--help"]).await, @r"
+    insta::assert_snapshot!(run(&["modules", "call", "--help"]).await, @r#"
     exit 0
     --- stdout
     Call a module and print its output
@@ -68,7 +68,10 @@ async fn help_of_a_call_says_how_input_is_given() {
     `input`.
 
     A string is printed as it is, every other output as JSON; with --json, every output is JSON on one
-    line.
+    line. The items of a stream are printed as they come, one line of JSON each.
+
+    With --batch, each line of the file is one input, and each line of the output what became of it, in
+    the same order: `{"output": …}` or `{"error": …}`.
 
     Usage: modrack modules call [OPTIONS] <NAME>
 
@@ -82,17 +85,34 @@ async fn help_of_a_call_says_how_input_is_given() {
               is a text with one @
 
           --host <URL>
-              Where the host is: `http://127.0.0.1:7420` or `unix:/run/host.sock` [env: MODRACK_HOST]
-              [default: as configured]
+              Where the host is: `http://127.0.0.1:7420`, `https://example.org:7420` or
+              `unix:/run/host.sock` [env: MODRACK_HOST] [default: as configured]
 
       -i, --input <FILE>
               A file with the whole input as JSON; `-` reads stdin
 
+          --token-file <FILE>
+              A file with the token that the host asks clients for [env: MODRACK_TOKEN_FILE]
+
+          --ca-file <FILE>
+              PEM of the CA that vouches for an `https` host [env: MODRACK_CA_FILE] [default: the
+              system's]
+
           --json-input <JSON>
               The whole input as JSON
 
+          --batch <FILE>
+              A file with one input as JSON per line, for one call each; `-` reads stdin
+
+          --cert-file <FILE>
+              PEM of the certificate to show to an `https` host [env: MODRACK_CERT_FILE]
+
+          --key-file <FILE>
+              PEM of that certificate's private key [env: MODRACK_KEY_FILE]
+
       -t, --timeout <TIME>
-              How long the call may take, e.g. `500ms`, `2s`, `5m`
+              How long the call may take, e.g. `500ms`, `2s`, `5m`; for a stream or a batch, the whole
+              of it
               
               [default: 30s]
 
@@ -114,7 +134,7 @@ async fn help_of_a_call_says_how_input_is_given() {
 
       -v, --verbose
               Say more on stderr
-    ");
+    "#);
 }
 
 #[tokio::test]
