@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
 from typing import Any
 
 from modrack import Provider
@@ -51,6 +52,13 @@ def Sum(value: list[int]) -> int:
 def Now() -> int:
     """Take nothing."""
     return 1
+
+
+@text.module
+async def Count(to: int) -> AsyncIterator[int]:
+    """Count, as a stream."""
+    for number in range(to):
+        yield number
 
 
 @words.module(input=parse_type(WORDS), output=parse_type(WORDS))

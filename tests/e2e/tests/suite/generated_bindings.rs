@@ -7,13 +7,14 @@ use e2e::{Host, Language, Process};
 use tokio::process::Command;
 
 const PATTERN: &str = "golden*";
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 11] = [
     "golden-words.Echo",
     "golden-words.constructor",
     "golden-words.do-it",
     "golden-words.do_it",
     "golden-words.import",
     "golden-words.list_",
+    "golden.text.Count",
     "golden.text.Everything",
     "golden.text.Now",
     "golden.text.Replace",

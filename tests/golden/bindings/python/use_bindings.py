@@ -23,6 +23,7 @@ async def main() -> None:
     with Client() as client:
         blocking = BlockingGoldenText(client)
         assert blocking.Replace("banana", "a", "o") == "bonono"
+        assert list(blocking.Count(3)) == [0, 1, 2]
 
 
 async def text(modules: GoldenText) -> None:
@@ -30,6 +31,8 @@ async def text(modules: GoldenText) -> None:
     assert replaced == "bonona"
     assert await modules.Sum([1, 2, 3], timeout=5.0, idempotency_key="k") == 6
     assert await modules.Now() == 1
+    counted = [number async for number in modules.Count(to=4)]
+    assert counted == [0, 1, 2, 3]
     inner = EverythingInputInner(
         class_="c", rows=[EverythingInputInnerRows(id=1, name="ü")]
     )

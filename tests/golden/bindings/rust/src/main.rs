@@ -12,7 +12,7 @@ use crate::bindings::golden_text::{
     EverythingInputUnion, ReplaceInput,
 };
 use crate::bindings::golden_words::EchoInput;
-use crate::bindings::{GoldenText, GoldenWords};
+use crate::bindings::{GoldenText, GoldenWords, golden_text};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -28,6 +28,12 @@ async fn text(modules: &GoldenText) -> Result<(), Error> {
     let quick = modules.with_options(CallOptions::new().timeout(Duration::from_secs(5)).idempotency_key("k"));
     assert_eq!(quick.sum(&[1, 2, 3]).await?, 6);
     assert_eq!(modules.now().await?, 1);
+    let mut numbers = modules.count(&golden_text::CountInput { to: 4 }).await?;
+    let mut counted = Vec::new();
+    while let Some(number) = numbers.next().await {
+        counted.push(number?);
+    }
+    assert_eq!(counted, [0, 1, 2, 3]);
     let sent = EverythingInput {
         text: "🦀".into(),
         int: i64::MIN,

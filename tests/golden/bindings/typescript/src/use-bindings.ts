@@ -12,6 +12,9 @@ async function text(modules: GoldenText): Promise<void> {
   assert.equal(replaced, "bonona");
   assert.equal(await modules.Sum([1, 2n, 3], { timeoutMs: 5000, idempotencyKey: "k" }), 6);
   assert.equal(await modules.Now(), 1);
+  const counted: (number | bigint)[] = [];
+  for await (const item of modules.Count({ to: 4 })) counted.push(item);
+  assert.deepEqual(counted, [0, 1, 2, 3]);
   const sent: EverythingInput = {
     text: "🦀",
     int: -(2n ** 63n),

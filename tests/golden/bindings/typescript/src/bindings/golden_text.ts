@@ -4,7 +4,13 @@
 // biome-ignore-all lint: generated
 // biome-ignore-all assist: generated
 
-import { type Accepted, type CallOptions, type Client, type Infer, TypedModule, t } from "@modrack/sdk";
+import { type Accepted, type CallOptions, type Client, type Infer, TypedModule, TypedStream, t } from "@modrack/sdk";
+
+/** What `golden.text.Count` takes. */
+export const CountInput = t.record({
+  to: t.int,
+});
+export type CountInput = Accepted<typeof CountInput>;
 
 /** A part of what `golden.text.Everything` takes or gives. */
 export const EverythingInputInnerRows = t.record({
@@ -59,6 +65,10 @@ export const SumInput = t.list(t.int);
 export type SumInput = Accepted<typeof SumInput>;
 
 const modules = {
+  Count: new TypedStream("golden.text.Count", {
+    input: CountInput,
+    output: t.int,
+  }),
   Everything: new TypedModule("golden.text.Everything", {
     input: EverythingInput,
     output: EverythingInput,
@@ -83,6 +93,18 @@ export class GoldenText {
 
   constructor(client: Client) {
     this.#client = client;
+  }
+
+  /**
+   * Count, as a stream.
+   *
+   * Module `golden.text.Count`, a stream.
+   */
+  Count(
+    input: CountInput,
+    options?: CallOptions,
+  ): AsyncGenerator<number | bigint, void, undefined> {
+    return this.#client.stream(modules.Count, input, options);
   }
 
   /**
