@@ -140,6 +140,7 @@ async fn http_asks_for_the_same_tokens_and_scopes() {
         ("/v1/modules", Some("wrong"), 401, "host.token.refused"),
         ("/v1/modules", Some(CALLER), 403, "host.scope.missing"),
         ("/v1/modules/other.Answer", Some(CALLER), 403, "host.scope.missing"),
+        ("/openapi.json", Some(CALLER), 403, "host.scope.missing"),
         ("/metrics", Some(READER), 403, "host.scope.missing"),
         ("/metrics", Some(session.token()), 403, "host.scope.missing"),
     ] {
