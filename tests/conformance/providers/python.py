@@ -15,6 +15,7 @@ from modrack.errors import Category
 provider = Provider(os.environ.get("MODRACK_NAMESPACE", "conformance"))
 cancelled: Counter[str] = Counter()
 produced: Counter[str] = Counter()
+started: Counter[str] = Counter()
 batches: dict[str, list[int]] = {}
 
 # The functional form: the names of the fields are those of Python's own types.
@@ -81,6 +82,7 @@ def Raise(message: str) -> str:
 @provider.module
 async def Sleep(key: str, ms: int) -> int:
     """Wait, and count under the key when the wait is cancelled."""
+    started[key] += 1
     try:
         await asyncio.sleep(ms / 1000)
     except asyncio.CancelledError:
@@ -93,6 +95,12 @@ async def Sleep(key: str, ms: int) -> int:
 async def Cancelled(key: str) -> int:
     """Tell how many calls and streams of the key were cancelled."""
     return cancelled[key]
+
+
+@provider.module
+async def Started(key: str) -> int:
+    """Tell how many calls of `Sleep` began under the key."""
+    return started[key]
 
 
 @provider.module

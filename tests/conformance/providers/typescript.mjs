@@ -20,6 +20,7 @@ const everything = t.record({
 
 const cancelled = new Map();
 const produced = new Map();
+const started = new Map();
 const batches = new Map();
 
 const count = (counts, key) => counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -60,6 +61,7 @@ provider.module(
   },
   ({ key, ms }, { signal }) =>
     new Promise((resolve, reject) => {
+      count(started, key);
       const timer = setTimeout(() => resolve(ms), Number(ms));
       const cancel = () => {
         clearTimeout(timer);
@@ -75,6 +77,12 @@ provider.module(
   "Cancelled",
   { input: { key: t.string }, output: t.int, description: "How many calls and streams of the key were cancelled." },
   ({ key }) => cancelled.get(key) ?? 0,
+);
+
+provider.module(
+  "Started",
+  { input: { key: t.string }, output: t.int, description: "How many calls of Sleep began under the key." },
+  ({ key }) => started.get(key) ?? 0,
 );
 
 provider.module(

@@ -9,11 +9,11 @@ mod scenario;
 mod stage;
 mod verdict;
 
-use std::panic;
-use std::sync::Arc;
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 
 use e2e::{Language, Plane};
-use tokio::sync::Mutex;
+use futures::FutureExt as _;
 
 pub use expectation::Values;
 pub use scenario::{Scenario, scenarios};
@@ -28,7 +28,7 @@ pub type Outcome = Result<(), String>;
 /// Scenarios share a host and a provider, but for those that ask for their own, and what comes after one that failed.
 pub async fn run(language: Language, plane: Plane, scenarios: &[Scenario]) -> Vec<(String, Outcome)> {
     let mut outcomes = Vec::new();
-    let mut shared: Option<Arc<Mutex<Stage>>> = None;
+    let mut shared: Option<Stage> = None;
     for scenario in scenarios {
         let outcome = if scenario.is_alone() {
             play(None, language, plane, scenario).await.1
@@ -42,40 +42,23 @@ pub async fn run(language: Language, plane: Plane, scenarios: &[Scenario]) -> Ve
     outcomes
 }
 
-/// A wait that is over or a step that is wrong panics; here that is an outcome like any other.
-async fn play(
-    stage: Option<Arc<Mutex<Stage>>>,
-    language: Language,
-    plane: Plane,
-    scenario: &Scenario,
-) -> (Option<Arc<Mutex<Stage>>>, Outcome) {
-    let scenario = scenario.clone();
-    let played = tokio::spawn(async move {
-        let stage = match stage {
-            Some(stage) => stage,
-            None => Arc::new(Mutex::new(Stage::set(language, plane, &scenario).await)),
-        };
-        let outcome = stage.lock().await.play(&scenario).await;
-        (stage, outcome)
-    });
-    match played.await {
-        Ok((stage, outcome)) => (Some(stage), outcome),
-        Err(error) => (None, Err(said(error.into_panic().as_ref()))),
+/// Plays one scenario on the stage, or on one of its own; gives the stage back where it was set.
+async fn play(stage: Option<Stage>, language: Language, plane: Plane, scenario: &Scenario) -> (Option<Stage>, Outcome) {
+    let stage = match stage {
+        Some(stage) => Ok(stage),
+        None => AssertUnwindSafe(Stage::set(language, plane, scenario)).catch_unwind().await,
+    };
+    match stage {
+        Ok(mut stage) => {
+            let outcome = stage.play(scenario).await;
+            (Some(stage), outcome)
+        }
+        Err(panic) => (None, Err(said(panic.as_ref()))),
     }
 }
 
 /// What a panic says.
-fn said(panic: &(dyn std::any::Any + Send)) -> String {
+fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
-}
-
-/// Keeps the default report of panics away from the output: [`run`] reports them with their scenario.
-pub fn report_panics_once() {
-    let report = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if tokio::task::try_id().is_none() {
-            report(info);
-        }
-    }));
 }

@@ -1,19 +1,21 @@
 //! A host with providers, on which scenarios are played. Every wait is bounded by the testkit's patience.
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use e2e::{Host, Language, Plane};
+use futures::FutureExt as _;
 use protocol::Error;
 use protocol::generated::host::v1::SessionState;
 use serde_json::{Value, json};
 use testkit::{Client, Items, Output};
 use tokio::task::JoinHandle;
 
-use crate::Outcome;
 use crate::expectation::{Values, ended, failed, same};
 use crate::provider::{NAMESPACE, Provider};
 use crate::scenario::{Expect, Failure, Scenario, Step};
+use crate::{Outcome, said};
 
 /// Answers that must be equal before a count is said to stand still.
 const STILL: usize = 12;
@@ -59,7 +61,10 @@ impl Stage {
     /// What went otherwise, with the number of the step.
     pub async fn play(&mut self, scenario: &Scenario) -> Outcome {
         for (index, step) in scenario.steps.iter().enumerate() {
-            self.step(step).await.map_err(|fault| {
+            // A wait that is over panics; here that is an outcome like any other.
+            let played = AssertUnwindSafe(self.step(step)).catch_unwind().await;
+            let outcome = played.unwrap_or_else(|panic| Err(said(panic.as_ref())));
+            outcome.map_err(|fault| {
                 let output: String = self.providers.iter().map(Provider::output).collect();
                 format!("step {}, {step:?}: {fault}\n{output}", index + 1)
             })?;
@@ -252,7 +257,9 @@ impl Stage {
             },
         };
         if let Some(expected) = expected {
-            same("items", &Value::Array(items), &expected)?;
+            let count = items.len();
+            let compared = same("items", &Value::Array(items), &expected);
+            compared.map_err(|fault| format!("{count} items came, and then {end:?}; {fault}"))?;
         }
         match (end, failure) {
             (Ok(()), None) => Ok(()),

@@ -1,14 +1,18 @@
 //! Every scenario for every SDK on every plane: one test per SDK and plane, each a process of its own under nextest.
 
-use conformance::{expected_failures, judge, report_panics_once, run, scenarios};
+use conformance::{expected_failures, judge, run, scenarios};
 use e2e::{Language, Plane};
 
 async fn check(language: Language, plane: Plane) {
-    report_panics_once();
-    let scenarios = scenarios();
-    assert!(!scenarios.is_empty());
+    let mut scenarios = scenarios();
+    let mut expected = expected_failures(language);
+    if let Ok(only) = std::env::var("CONFORMANCE_SCENARIO") {
+        scenarios.retain(|scenario| scenario.name == only);
+        expected.retain(|entry| entry.scenario == only);
+    }
+    assert!(!scenarios.is_empty(), "there is no such scenario");
     let outcomes = run(language, plane, &scenarios).await;
-    let faults = judge(plane, &expected_failures(language), &outcomes);
+    let faults = judge(plane, &expected, &outcomes);
     assert!(faults.is_empty(), "{} of {} scenarios\n\n{}", faults.len(), outcomes.len(), faults.join("\n\n"));
 }
 

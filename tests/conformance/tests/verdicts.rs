@@ -1,6 +1,6 @@
 //! What a run means, and that a scenario which is wrong about a provider does not pass.
 
-use conformance::{ExpectedFailure, Outcome, Scenario, judge, report_panics_once, run};
+use conformance::{ExpectedFailure, Outcome, Scenario, judge, run};
 use e2e::{Language, Plane};
 
 fn entry(scenario: &str, plane: Option<&str>) -> ExpectedFailure {
@@ -42,7 +42,6 @@ fn an_entry_without_its_scenario_fails_the_run() {
 
 #[tokio::test]
 async fn a_scenario_that_is_wrong_about_a_provider_does_not_pass() {
-    report_panics_once();
     let wrong = |name: &str, step: &str| {
         Scenario::parse(name, &format!("about = \"\"\n[[step]]\n{step}")).expect("the scenario can be read")
     };

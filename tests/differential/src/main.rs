@@ -27,9 +27,9 @@ use crate::peer::{Group, Peer};
 use crate::question::Question;
 
 /// Values of one type: compiling a type costs more than a value of it.
-const VALUES_PER_TYPE: u64 = 10;
+const VALUES_PER_TYPE: u64 = 20;
 /// Groups that are asked about in one message.
-const BATCH: u64 = 50;
+const BATCH: u64 = 25;
 
 #[derive(Parser)]
 #[command(about = "Asks the codecs of all languages about drawn types and values", disable_version_flag = true)]
@@ -152,7 +152,7 @@ fn start(peer: &str) -> Result<Peer> {
     Peer::start(name, &program, &words.collect::<Vec<_>>())
 }
 
-/// A type with questions, and a broken one: of each value its canonical bytes, its JSON, another legal form, often broken bytes.
+/// A type with questions, and a broken one: of each value its canonical bytes, another legal form, often broken bytes, often its JSON.
 fn draw_groups(seed: u64, number: u64) -> [Group; 2] {
     let mut chance = Chance::of_group(seed, number);
     let ctype = draw::ctype(&mut chance);
@@ -165,14 +165,19 @@ fn draw_groups(seed: u64, number: u64) -> [Group; 2] {
 fn draw_questions(chance: &mut Chance, ctype: &CType) -> Vec<Question> {
     let value = draw::value(chance, ctype);
     let canonical = type_schema::encode(&value, ctype).expect("a drawn value is of its type");
-    let json = type_schema::to_json(&value, ctype).to_string();
     let legal = forms::legal(chance, ctype, &value);
-    let mut questions = vec![Question::Read(json), Question::Decode(legal.clone())];
+    let mut questions = vec![Question::Decode(legal.clone())];
     if chance.once_in(2) {
         let sound = if chance.once_in(2) { &canonical } else { &legal };
         questions.push(Question::Decode(forms::broken(chance, sound)));
     }
-    questions.push(Question::DecodeToJson(canonical));
+    // JSON costs as much as all the rest.
+    if chance.once_in(3) {
+        questions.push(Question::Read(type_schema::to_json(&value, ctype).to_string()));
+        questions.push(Question::DecodeToJson(canonical));
+    } else {
+        questions.push(Question::Decode(canonical));
+    }
     questions
 }
 

@@ -224,9 +224,10 @@ async fn nest_error(input: Nested, ctx: Context) -> Result<String, ModuleError> 
 
 /// The modules that count.
 fn with_counting(provider: Provider) -> Provider {
-    let (cancelled, produced) = (Counts::default(), Counts::default());
-    let counts = cancelled.clone();
+    let (started, cancelled, produced) = (Counts::default(), Counts::default(), Counts::default());
+    let (begun, counts) = (started.clone(), cancelled.clone());
     let sleep = move |input: Pause| {
+        begun.add(&input.key);
         let left = CountIfLeft { counts: counts.clone(), key: input.key, ended: false };
         async move {
             tokio::time::sleep(Duration::from_millis(u64::try_from(input.ms)?)).await;
@@ -255,11 +256,16 @@ fn with_counting(provider: Provider) -> Provider {
         let count = cancelled.get(&input.key);
         async move { Ok(count) }
     };
+    let told_started = move |input: ByKey| {
+        let count = started.get(&input.key);
+        async move { Ok(count) }
+    };
     let told_produced = move |input: ByKey| {
         let count = produced.get(&input.key);
         async move { Ok(count) }
     };
     provider
+        .with_module(Module::new("Started", told_started).description("How many calls of `Sleep` began under the key."))
         .with_module(Module::new("Sleep", sleep).description("Waits, and counts under the key when it is cancelled."))
         .with_module(
             Module::new("Cancelled", told).description("How many calls and streams of the key were cancelled."),
