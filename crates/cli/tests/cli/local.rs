@@ -7,7 +7,7 @@ use crate::run::{modrack, run, shown};
 
 #[tokio::test]
 async fn help_shows_the_commands_and_the_exit_codes() {
-    insta::assert_snapshot!(run(&["--help"]).await, @r"
+    insta::assert_snapshot!(run(&["--help"]).await, @"
     exit 0
     --- stdout
     Modrack runs typed modules written in any language
@@ -17,6 +17,7 @@ async fn help_shows_the_commands_and_the_exit_codes() {
     Commands:
       serve        Run a host until SIGINT or SIGTERM
       modules      See, call and watch the modules of a host
+      codegen      Write typed bindings of modules, so that an editor knows what each takes and gives
       config       See and check the configuration
       errors       Explain an error code, or list all of them
       completions  Print the completion script of a shell
@@ -46,7 +47,7 @@ async fn help_shows_the_commands_and_the_exit_codes() {
 
     Exit codes:
       0         done
-      1         the module or the host failed
+      1         the module or the host failed, or `--check` found a difference
       2         the command line, the input or the configuration is wrong
       3         there is no such module or code
       4         the host or the provider cannot be reached, or is too busy; may pass
@@ -139,7 +140,7 @@ async fn help_of_a_call_says_how_input_is_given() {
 
 #[tokio::test]
 async fn help_of_serve_names_its_flags() {
-    insta::assert_snapshot!(run(&["serve", "-h"]).await, @r"
+    insta::assert_snapshot!(run(&["serve", "-h"]).await, @"
     exit 0
     --- stdout
     Run a host until SIGINT or SIGTERM
@@ -152,7 +153,7 @@ async fn help_of_serve_names_its_flags() {
           --socket <PATH>        Unix socket of the gRPC surfaces; '' for none
           --data-dir <DIR>       Where state and sockets live
           --insecure-listen      Allow `--listen` to be an address that other machines can reach,
-                                 without TLS
+                                 without TLS and credentials
           --log-format <FORMAT>  How a line of the log looks [possible values: auto, text, json]
           --log-filter <FILTER>  What is logged, e.g. `info` or `info,host=debug`
       -h, --help                 Print help (see more with '--help')
@@ -215,11 +216,11 @@ async fn a_host_that_is_not_there_is_told_with_what_to_do() {
     error: cannot reach a host at `unix:/nowhere/host.sock`: No such file or directory (os error 2) (cli.host.unreachable)
     hint: is `modrack serve` running there? --host or MODRACK_HOST says where it is
     ");
-    insta::assert_snapshot!(run(&["modules", "list", "--host", "example.org"]).await, @r"
+    insta::assert_snapshot!(run(&["modules", "list", "--host", "example.org"]).await, @"
     exit 2
     --- stderr
     error: `example.org` is no address of a host (cli.host.address)
-    hint: a host is named `http://127.0.0.1:7420` or `unix:/path/of/host.sock`
+    hint: a host is named `http://127.0.0.1:7420`, `https://example.org:7420` or `unix:/path/of/host.sock`
     ");
 }
 
@@ -273,11 +274,15 @@ async fn config_show_says_where_each_value_came_from() {
     listen                         "127.0.0.1:7420"                            default
     insecure_listen                false                                       default
     socket                         ""                                          modrack.toml:1
+    tls.cert_file                  ""                                          default
+    tls.key_file                   ""                                          default
+    tls.client_ca_file             ""                                          default
     link.enabled                   true                                        default
     link.socket                    "/home/ada/.local/share/modrack/link.sock"  default
     limits.message_bytes           4194304                                     default
     limits.modules_per_provider    10000                                       default
     limits.sessions                7                                           modrack.toml:4
+    limits.sessions_per_subject    256                                         default
     limits.connections             4096                                        default
     limits.in_flight_per_provider  1024                                        default
     limits.queued_per_provider     1024                                        default
@@ -289,8 +294,14 @@ async fn config_show_says_where_each_value_came_from() {
     timeouts.max_call_ms           3600000                                     default
     timeouts.drain_ms              10000                                       default
     timeouts.ping_ms               10000                                       default
+    runtime.threads                0                                           default
     log.format                     "auto"                                      default
     log.filter                     "debug"                                     env MODRACK_LOG__FILTER
+    telemetry.otlp_endpoint        ""                                          default
+    telemetry.sample_ratio         1.0                                         default
+    telemetry.service_name         "modrack-host"                              default
+    unary.allow                    ["127.0.0.0/8","::1/128"]                   default
+    unary.ca_file                  ""                                          default
     "#);
 
     let mut command = modrack(dir.path(), &["config", "show", "--json"]);
@@ -327,13 +338,13 @@ async fn config_check_tells_every_fault_and_fails() {
     let dir = TempDir::new().unwrap();
     std::fs::write(dir.path().join("host.toml"), "listn = 1\nlisten = \"0.0.0.0:7420\"\n[limits]\nsessions = 0\n")
         .unwrap();
-    insta::assert_snapshot!(shown(modrack(dir.path(), &["config", "check", "host.toml"]), "").await, @r"
+    insta::assert_snapshot!(shown(modrack(dir.path(), &["config", "check", "host.toml"]), "").await, @"
     exit 2
     --- stderr
     error: host.toml:1: `listn` is no key of the configuration (config.key.unknown)
     hint: did you mean `listen`?
-    error: host.toml:2: `listen` is `0.0.0.0:7420`, which other machines can reach, without TLS (config.listen.insecure)
-    hint: listen on 127.0.0.1 or `socket`; where the network itself is trusted, say so with `insecure_listen = true` or `--insecure-listen`
+    error: host.toml:2: `listen` is `0.0.0.0:7420`, which other machines can reach, without TLS (`tls.cert_file`, `tls.key_file`), credentials of providers (`[[providers]]`), tokens of clients (`[[clients]]`) (config.listen.insecure)
+    hint: set what is missing (`tls.client_ca_file` stands for both kinds of secrets), or listen on 127.0.0.1 or `socket`; where the network itself is trusted, say so with `insecure_listen = true` or `--insecure-listen`
     error: host.toml:4: `limits.sessions` cannot be 0 (config.value.range)
     hint: give a number from 1 to 1000000
     ");
@@ -341,14 +352,14 @@ async fn config_check_tells_every_fault_and_fails() {
     exit 2
     --- stderr
     {"error":{"code":"config.key.unknown","exit":2,"hint":"did you mean `listen`?","key":"listn","message":"host.toml:1: `listn` is no key of the configuration","retryable":false,"source":"host.toml:1"}}
-    {"error":{"code":"config.listen.insecure","exit":2,"hint":"listen on 127.0.0.1 or `socket`; where the network itself is trusted, say so with `insecure_listen = true` or `--insecure-listen`","key":"listen","message":"host.toml:2: `listen` is `0.0.0.0:7420`, which other machines can reach, without TLS","retryable":false,"source":"host.toml:2"}}
+    {"error":{"code":"config.listen.insecure","exit":2,"hint":"set what is missing (`tls.client_ca_file` stands for both kinds of secrets), or listen on 127.0.0.1 or `socket`; where the network itself is trusted, say so with `insecure_listen = true` or `--insecure-listen`","key":"listen","message":"host.toml:2: `listen` is `0.0.0.0:7420`, which other machines can reach, without TLS (`tls.cert_file`, `tls.key_file`), credentials of providers (`[[providers]]`), tokens of clients (`[[clients]]`)","retryable":false,"source":"host.toml:2"}}
     {"error":{"code":"config.value.range","exit":2,"hint":"give a number from 1 to 1000000","key":"limits.sessions","message":"host.toml:4: `limits.sessions` cannot be 0","retryable":false,"source":"host.toml:4"}}
     "#);
     std::fs::write(dir.path().join("host.toml"), "socket = \"\"\n").unwrap();
-    insta::assert_snapshot!(shown(modrack(dir.path(), &["config", "check", "host.toml"]), "").await, @r"
+    insta::assert_snapshot!(shown(modrack(dir.path(), &["config", "check", "host.toml"]), "").await, @"
     exit 0
     --- stdout
-    the configuration holds: `host.toml`, 1 of 22 keys set
+    the configuration holds: `host.toml`, 1 of 32 keys set
     ");
     insta::assert_snapshot!(shown(modrack(dir.path(), &["config", "check", "no.toml"]), "").await, @r"
     exit 2

@@ -2,6 +2,7 @@
 // Tests fail by panicking, their helpers included.
 #![allow(clippy::unwrap_used)]
 
+mod bindings;
 mod local;
 mod modules;
 mod run;

@@ -100,13 +100,13 @@ async fn an_address_that_is_taken_is_told() {
 async fn a_faulty_flag_is_refused_before_anything_starts() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["serve", "--listen", "0.0.0.0:0", "--log-format", "xml", "--data-dir", "data"];
-    insta::assert_snapshot!(shown(modrack(dir.path(), &args), "").await, @r"
+    insta::assert_snapshot!(shown(modrack(dir.path(), &args), "").await, @"
     exit 2
     --- stderr
     error: flag --log-format: `log.format` cannot be `xml` (config.value.invalid)
     hint: choose one of `auto`, `text`, `json`
-    error: flag --listen: `listen` is `0.0.0.0:0`, which other machines can reach, without TLS (config.listen.insecure)
-    hint: listen on 127.0.0.1 or `socket`; where the network itself is trusted, say so with `insecure_listen = true` or `--insecure-listen`
+    error: flag --listen: `listen` is `0.0.0.0:0`, which other machines can reach, without TLS (`tls.cert_file`, `tls.key_file`), credentials of providers (`[[providers]]`), tokens of clients (`[[clients]]`) (config.listen.insecure)
+    hint: set what is missing (`tls.client_ca_file` stands for both kinds of secrets), or listen on 127.0.0.1 or `socket`; where the network itself is trusted, say so with `insecure_listen = true` or `--insecure-listen`
     ");
     assert!(!dir.path().join("data").exists());
 }
