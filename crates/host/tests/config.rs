@@ -74,6 +74,7 @@ fn without_any_source_the_defaults_hold() {
     timeouts.max_call_ms = 3600000 (default)
     timeouts.drain_ms = 10000 (default)
     timeouts.ping_ms = 10000 (default)
+    runtime.threads = 0 (default)
     log.format = "auto" (default)
     log.filter = "info" (default)
     telemetry.otlp_endpoint = "" (default)

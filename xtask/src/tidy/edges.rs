@@ -36,6 +36,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("conformance", &["e2e", "protocol", "testkit"]),
     // One of the programs that the conformance tests start: an author's, in Rust.
     ("conformance-provider", &["modrack"]),
+    // It runs a host inside itself, and the provider that it measures is one of a user.
+    ("bench", &["executor", "host", "modrack", "protocol", "registry", "testkit", "type-schema"]),
     // The codec of the host takes part in the comparison.
     ("differential", &["type-schema"]),
     ("golden", &[]),
