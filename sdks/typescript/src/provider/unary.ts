@@ -214,6 +214,8 @@ export class UnaryServer implements Connection {
     this.#running.add(running);
     const cancelling = running;
     call.once("cancelled", () => {
+      // It also comes when a call that is answered is closed.
+      if (over) return;
       cancelling.cancel(new ModrackError("executor.call.cancelled", "the caller gave up", { category: "CANCELLED" }));
       settle();
     });
