@@ -23,6 +23,8 @@ pub(crate) enum Part {
     Differential,
     /// The real host with real providers as processes.
     E2e,
+    /// One set of scenarios for the SDKs of all languages on all planes.
+    Conformance,
     /// The wheel, the npm package and the crates, installed outside the tree and used there.
     Packages,
 }
@@ -42,6 +44,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, parts: &[Part]) ->
             Part::Golden => golden(workspace, progress)?,
             Part::Differential => vec![fuzz::test(workspace, progress)?],
             Part::E2e => end_to_end(workspace, progress)?,
+            Part::Conformance => conformance(workspace, progress)?,
             Part::Packages => {
                 passed += packages::test(workspace, progress)?;
                 Vec::new()
@@ -73,8 +76,10 @@ fn passed_in(output: &str) -> usize {
 fn rust(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
     let shell = &workspace.shell;
     let tests_of = runner(shell);
-    let tests =
-        progress.command("Rust tests", cmd!(shell, "cargo {tests_of...} --workspace --exclude e2e --locked"))?;
+    let tests = progress.command(
+        "Rust tests",
+        cmd!(shell, "cargo {tests_of...} --workspace --exclude e2e --exclude conformance --locked"),
+    )?;
     let examples =
         progress.command("Rust examples in documentation", cmd!(shell, "cargo test --doc --workspace --locked"))?;
     Ok(vec![tests, examples])
@@ -105,7 +110,8 @@ fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>>
     let shell = &workspace.shell;
     let host = ["--package", "cli", "--package", "golden", "--package", "golden-bindings", "--bins"];
     progress.command("host", cmd!(shell, "cargo build --locked {host...}"))?;
-    progress.command("Rust providers", cmd!(shell, "cargo build --locked --package modrack --examples"))?;
+    progress
+        .command("Rust providers", cmd!(shell, "cargo build --locked --package modrack --examples --features otel"))?;
     {
         let _directory = shell.push_dir(npm::GOLDEN);
         progress.command("generated TypeScript client", npm::program(workspace, npm::GOLDEN, "tsc"))?;
@@ -116,6 +122,16 @@ fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>>
     }
     let runner = runner(shell);
     Ok(vec![progress.command("end-to-end tests", cmd!(shell, "cargo {runner...} --package e2e --locked"))?])
+}
+
+fn conformance(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
+    python::install(workspace, progress)?;
+    setup::build_typescript(workspace, progress)?;
+    let shell = &workspace.shell;
+    let parts = ["--package", "cli", "--package", "conformance-provider", "--bins"];
+    progress.command("host and Rust provider", cmd!(shell, "cargo build --locked {parts...}"))?;
+    let runner = runner(shell);
+    Ok(vec![progress.command("conformance", cmd!(shell, "cargo {runner...} --package conformance --locked"))?])
 }
 
 fn runner(shell: &Shell) -> &'static [&'static str] {
