@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use executor::Options;
-use protocol::generated::provider::v1::{ModuleCapabilities, RegisterRequest, host_frame::Frame};
 use protocol::Error;
+use protocol::generated::provider::v1::{ModuleCapabilities, RegisterRequest, host_frame::Frame};
 use testkit::frames;
 use tokio::task::JoinHandle;
 
