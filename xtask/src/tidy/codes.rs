@@ -10,9 +10,9 @@ use crate::codegen::OWNED;
 use crate::workspace::Workspace;
 
 /// The first words of codes. A quoted `area.word.word` is a code, unless its last word is the suffix of a file.
-const AREAS: [&str; 12] = [
-    "cli", "client", "codec", "codegen", "config", "executor", "host", "module", "protocol", "provider", "registry",
-    "type",
+const AREAS: [&str; 13] = [
+    "cli", "client", "codec", "codegen", "config", "executor", "host", "http", "module", "protocol", "provider",
+    "registry", "type",
 ];
 
 /// Areas that are also what SDKs call their objects: `client.call` in a comment is a method.

@@ -61,17 +61,14 @@ pub(super) fn paths() -> Map<String, Value> {
     let ready = json!({ "200": json_response("The host takes calls.", &status("ready")) });
     let who = ["401", "403"];
     Map::from_iter([
-        ("/healthz".into(), get("host.health", "Whether the host is alive", &none, healthy, &[])),
-        ("/readyz".into(), get("host.readiness", "Whether the host takes calls", &none, ready, &["503"])),
-        ("/metrics".into(), get("host.metrics", "What the host counts", &none, metrics, &who)),
-        ("/openapi.json".into(), get("host.openapi", "This document", &if_none_match, document, &who)),
-        (
-            "/v1/modules".into(),
-            get("host.listModules", "The registered modules", &listing, page, &["400", "401", "403"]),
-        ),
+        ("/healthz".into(), get("getHealth", "Whether the host is alive", &none, healthy, &[])),
+        ("/readyz".into(), get("getReadiness", "Whether the host takes calls", &none, ready, &["503"])),
+        ("/metrics".into(), get("getMetrics", "What the host counts", &none, metrics, &who)),
+        ("/openapi.json".into(), get("getOpenapi", "This document", &if_none_match, document, &who)),
+        ("/v1/modules".into(), get("listModules", "The registered modules", &listing, page, &["400", "401", "403"])),
         (
             "/v1/modules/{name}".into(),
-            get("host.getModule", "One module with who provides it", &name, module, &["400", "401", "403", "404"]),
+            get("getModule", "One module with who provides it", &name, module, &["400", "401", "403", "404"]),
         ),
     ])
 }
