@@ -35,11 +35,12 @@ pub(super) fn plane(plane: DataPlane) -> &'static str {
     }
 }
 
-/// `ready`, `draining`, `pending`; `unknown` for one that this version does not know.
+/// `ready`, `draining`, `ejected`, `pending`; `unknown` for one that this version does not know.
 pub(super) fn state(state: pb::SessionState) -> &'static str {
     match state {
         pb::SessionState::Ready => "ready",
         pb::SessionState::Draining => "draining",
+        pb::SessionState::Ejected => "ejected",
         pb::SessionState::Pending => "pending",
         pb::SessionState::Unspecified => "unknown",
     }
@@ -48,7 +49,8 @@ pub(super) fn state(state: pb::SessionState) -> &'static str {
 /// The best state of all endpoints: whether a call would find one.
 pub(super) fn best_state(module: &pb::Module) -> &'static str {
     let rank = |endpoint: &pb::Endpoint| match endpoint.state() {
-        pb::SessionState::Ready => 3,
+        pb::SessionState::Ready => 4,
+        pb::SessionState::Ejected => 3,
         pb::SessionState::Pending => 2,
         pb::SessionState::Draining => 1,
         pb::SessionState::Unspecified => 0,

@@ -82,6 +82,7 @@ fn endpoint(endpoint: &pb::Endpoint) -> Value {
         "state": match endpoint.state() {
             pb::SessionState::Ready => "ready",
             pb::SessionState::Draining => "draining",
+            pb::SessionState::Ejected => "ejected",
             pb::SessionState::Pending | pb::SessionState::Unspecified => "pending",
         },
         "language": info.language,

@@ -8,7 +8,7 @@ use futures::Stream;
 use prost::Message;
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::host_server::Host;
-use protocol::{Error, ModuleName, codes};
+use protocol::{Error, ModuleName, SessionId, codes};
 use registry::{Page, Pattern, Route};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -61,7 +61,7 @@ impl Host for ClientSurface {
         let pattern = Pattern::new(if request.pattern.is_empty() { "*" } else { &request.pattern });
         let after = (!request.page_token.is_empty()).then_some(request.page_token.as_str());
         let page = self.registry.routes().page(&pattern, after, size);
-        Ok(self.fitting(listing(&page, self.message_bytes))?)
+        Ok(self.fitting(listing(&page, self.message_bytes, |session| self.executor.is_ejected(session)))?)
     }
 
     async fn get_module(
@@ -70,7 +70,8 @@ impl Host for ClientSurface {
     ) -> Result<Response<pb::GetModuleResponse>, Status> {
         let principal = Principal::of(request.extensions());
         let route = self.route(&request.into_inner().name, |module| principal.may_see(module))?;
-        Ok(self.fitting(pb::GetModuleResponse { module: Some(view::module(&route)) })?)
+        let module = view::module_now(&route, |session| self.executor.is_ejected(session));
+        Ok(self.fitting(pb::GetModuleResponse { module: Some(module) })?)
     }
 
     async fn call(&self, request: Request<pb::CallRequest>) -> Result<Response<pb::CallResponse>, Status> {
@@ -174,12 +175,12 @@ impl ClientSurface {
 }
 
 /// As many modules of a page as fit a message, at least one.
-fn listing(page: &Page, message_bytes: usize) -> pb::ListModulesResponse {
+fn listing(page: &Page, message_bytes: usize, is_ejected: impl Fn(SessionId) -> bool) -> pb::ListModulesResponse {
     let mut answer = pb::ListModulesResponse::default();
     let room = message_bytes.saturating_sub(TOKEN_BYTES);
     let mut size = 0;
     for route in &page.routes {
-        let module = view::module(route);
+        let module = view::module_now(route, &is_ejected);
         // With its tag and length.
         size += module.encoded_len() + 6;
         if size > room && !answer.modules.is_empty() {
@@ -213,7 +214,7 @@ mod tests {
         let (mut pages, mut after) = (Vec::new(), None);
         loop {
             let page = registry.routes().page(&Pattern::new("*"), after.as_deref(), PAGE);
-            let answer = listing(&page, 3000);
+            let answer = listing(&page, 3000, |_| false);
             assert!(answer.encoded_len() <= 3000);
             pages.push(answer.modules.iter().map(|module| module.name.clone()).collect::<Vec<_>>());
             if answer.next_page_token.is_empty() {
@@ -224,6 +225,6 @@ mod tests {
         assert_eq!(pages, [vec!["text.A", "text.B"], vec!["text.C", "text.D"], vec!["text.E"]]);
         // One that fits nowhere is still told, so that the listing does not end before it.
         let page = registry.routes().page(&Pattern::new("*"), None, PAGE);
-        assert_eq!(listing(&page, 10).modules.len(), 1);
+        assert_eq!(listing(&page, 10, |_| false).modules.len(), 1);
     }
 }

@@ -1,9 +1,21 @@
 //! A route of the registry as clients see it.
 
 use prost_types::Timestamp;
+use protocol::SessionId;
 use protocol::generated::host::v1 as pb;
 use protocol::schema;
 use registry::{Endpoint, EndpointState, Route};
+
+/// The same with which endpoints get no calls for now; a moment's view.
+pub(crate) fn module_now(route: &Route, is_ejected: impl Fn(SessionId) -> bool) -> pb::Module {
+    let mut module = module(route);
+    for (seen, endpoint) in module.endpoints.iter_mut().zip(route.endpoints.iter()) {
+        if endpoint.state == EndpointState::Ready && is_ejected(endpoint.session) {
+            seen.set_state(pb::SessionState::Ejected);
+        }
+    }
+    module
+}
 
 /// The module with its schemas and who provides it. Holds no secret.
 pub(crate) fn module(route: &Route) -> pb::Module {

@@ -54,6 +54,8 @@ pub enum EndpointState {
     Ready,
     /// Takes no new calls.
     Draining,
+    /// Callable, but given no calls or one at a time, because its calls failed one after the other or it fell silent.
+    Ejected,
 }
 
 impl ModuleInfo {
@@ -81,6 +83,7 @@ impl EndpointInfo {
         let state = match endpoint.state() {
             wire::SessionState::Ready => EndpointState::Ready,
             wire::SessionState::Draining => EndpointState::Draining,
+            wire::SessionState::Ejected => EndpointState::Ejected,
             wire::SessionState::Pending | wire::SessionState::Unspecified => EndpointState::Pending,
         };
         Self {

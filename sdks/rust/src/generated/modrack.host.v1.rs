@@ -353,6 +353,8 @@ pub enum SessionState {
     Ready = 2,
     /// Takes no new calls.
     Draining = 3,
+    /// Ready, but given no calls or one at a time, because its calls failed one after the other or it fell silent. Not told by `Watch`.
+    Ejected = 4,
 }
 impl SessionState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -365,6 +367,7 @@ impl SessionState {
             Self::Pending => "SESSION_STATE_PENDING",
             Self::Ready => "SESSION_STATE_READY",
             Self::Draining => "SESSION_STATE_DRAINING",
+            Self::Ejected => "SESSION_STATE_EJECTED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -374,6 +377,7 @@ impl SessionState {
             "SESSION_STATE_PENDING" => Some(Self::Pending),
             "SESSION_STATE_READY" => Some(Self::Ready),
             "SESSION_STATE_DRAINING" => Some(Self::Draining),
+            "SESSION_STATE_EJECTED" => Some(Self::Ejected),
             _ => None,
         }
     }

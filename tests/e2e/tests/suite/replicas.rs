@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use e2e::{Host, Plane, Provider};
 use protocol::Error;
+use protocol::generated::host::v1::{Endpoint, SessionState};
 use serde_json::json;
 use testkit::Client;
 
@@ -19,11 +20,13 @@ async fn echo(client: &Client, within: Duration) -> Result<String, Error> {
     Ok(answer.info.session_id)
 }
 
-async fn session_of(client: &Client, process: &Provider) -> String {
+async fn endpoint_of(client: &Client, process: &Provider) -> Option<Endpoint> {
     let module = client.get_module("fixture.Echo").await.expect("it is registered");
-    let served =
-        module.endpoints.iter().find(|endpoint| endpoint.info.as_ref().is_some_and(|info| info.pid == process.id()));
-    served.expect("the process serves it").session_id.clone()
+    module.endpoints.into_iter().find(|endpoint| endpoint.info.as_ref().is_some_and(|info| info.pid == process.id()))
+}
+
+async fn session_of(client: &Client, process: &Provider) -> String {
+    endpoint_of(client, process).await.expect("the process serves it").session_id
 }
 
 /// So many calls at once; gives the sessions that answered, and the failures.
@@ -100,6 +103,11 @@ on_every_plane! {
         testkit::eventually("a round without it", || async {
             let (_, failed) = round(&client, within).await;
             failed.is_empty().then_some(())
+        })
+        .await;
+        testkit::eventually("that it is shown as ejected", || async {
+            let shown = endpoint_of(&client, &hangs).await?;
+            (shown.state() == SessionState::Ejected).then_some(())
         })
         .await;
         let mut lost = 0;

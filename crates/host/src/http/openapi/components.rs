@@ -81,7 +81,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "service_id": text,
                 "group_id": text,
                 "plane": { "enum": ["", "unary", "attach", "link"] },
-                "state": { "enum": ["pending", "ready", "draining"] },
+                "state": { "enum": ["pending", "ready", "draining", "ejected"] },
                 "language": text,
                 "sdk": text,
                 "pid": count,

@@ -38,11 +38,14 @@ class SessionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     """Callable."""
     SESSION_STATE_DRAINING: _ClassVar[SessionState]
     """Takes no new calls."""
+    SESSION_STATE_EJECTED: _ClassVar[SessionState]
+    """Ready, but given no calls or one at a time, because its calls failed one after the other or it fell silent. Not told by `Watch`."""
 
 SESSION_STATE_UNSPECIFIED: SessionState
 SESSION_STATE_PENDING: SessionState
 SESSION_STATE_READY: SessionState
 SESSION_STATE_DRAINING: SessionState
+SESSION_STATE_EJECTED: SessionState
 
 class ListModulesRequest(_message.Message):
     """Which modules to list."""
