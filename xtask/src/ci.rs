@@ -46,6 +46,9 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, checks: &[Check], 
             Check::Clippy => {
                 let arguments = ["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
                 progress.command("clippy", cmd!(shell, "cargo clippy {arguments...}"))?;
+                let arguments =
+                    ["--package", "modrack", "--features", "otel", "--all-targets", "--locked", "--", "-D", "warnings"];
+                progress.command("clippy of the Rust SDK with traces", cmd!(shell, "cargo clippy {arguments...}"))?;
             }
             Check::Buf => buf(workspace, progress)?,
             Check::Deny => deny(workspace, progress)?,

@@ -80,9 +80,11 @@ fn rust(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
         "Rust tests",
         cmd!(shell, "cargo {tests_of...} --workspace --exclude e2e --exclude conformance --locked"),
     )?;
+    let traces = ["--package", "modrack", "--features", "otel", "--lib", "--locked"];
+    let traces = progress.command("Rust SDK with traces", cmd!(shell, "cargo {tests_of...} {traces...}"))?;
     let examples =
         progress.command("Rust examples in documentation", cmd!(shell, "cargo test --doc --workspace --locked"))?;
-    Ok(vec![tests, examples])
+    Ok(vec![tests, traces, examples])
 }
 
 fn python_sdk(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
@@ -110,8 +112,8 @@ fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>>
     let shell = &workspace.shell;
     let host = ["--package", "cli", "--package", "golden", "--package", "golden-bindings", "--bins"];
     progress.command("host", cmd!(shell, "cargo build --locked {host...}"))?;
-    progress
-        .command("Rust providers", cmd!(shell, "cargo build --locked --package modrack --examples --features otel"))?;
+    let provider = ["--package", "modrack", "--example", "fixture", "--features", "otel"];
+    progress.command("Rust provider", cmd!(shell, "cargo build --locked {provider...}"))?;
     {
         let _directory = shell.push_dir(npm::GOLDEN);
         progress.command("generated TypeScript client", npm::program(workspace, npm::GOLDEN, "tsc"))?;

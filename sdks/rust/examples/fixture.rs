@@ -57,6 +57,12 @@ struct Size {
     size: i64,
 }
 
+#[derive(Record)]
+struct Nested {
+    module: String,
+    input: Value,
+}
+
 /// What a handler sees of its call.
 #[derive(Record)]
 struct Inspection {
@@ -94,6 +100,10 @@ async fn inspect(_: (), ctx: Context) -> Result<Inspection, ModuleError> {
         pid: std::process::id().into(),
         language: "rust".to_owned(),
     })
+}
+
+async fn nest(input: Nested, ctx: Context) -> Result<Value, ModuleError> {
+    Ok(ctx.client().call_value(&input.module, &input.input).await?)
 }
 
 async fn crash(_: ()) -> Result<i64, ModuleError> {
@@ -165,6 +175,7 @@ fn provider() -> Provider {
             .description("How many calls of Sleep were cancelled."),
         )
         .with_module(Module::new("Inspect", inspect).description("What a handler sees of its call."))
+        .with_module(Module::new("Nest", nest).description("Calls another module as part of this call."))
         .with_module(Module::new("Crash", crash).description("Ends the process with status 3."))
         .with_module(Module::new("Grow", grow).description("Adds the module Extra."))
         .with_module(Module::new("Big", big).description("So many bytes."))

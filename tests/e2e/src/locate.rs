@@ -108,7 +108,7 @@ pub(crate) fn python_shapes() -> PathBuf {
 }
 
 pub(crate) fn rust_fixture() -> PathBuf {
-    existing(target().join("examples/fixture"), "cargo build -p modrack --example fixture")
+    existing(target().join("examples/fixture"), "cargo build -p modrack --example fixture --features otel")
 }
 
 pub(crate) fn python() -> PathBuf {

@@ -60,7 +60,9 @@ pub enum Plane {
 }
 
 impl Plane {
-    fn as_str(self) -> &'static str {
+    /// As `MODRACK_PLANE` and the spans name it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Link => "link",
             Self::Attach => "attach",
@@ -80,7 +82,8 @@ impl Plane {
 }
 
 /// Modules of every fixture.
-const MODULES: [&str; 10] = ["Echo", "Fail", "Raise", "Sleep", "Block", "Cancelled", "Inspect", "Crash", "Grow", "Big"];
+const MODULES: [&str; 11] =
+    ["Echo", "Fail", "Raise", "Sleep", "Block", "Cancelled", "Inspect", "Nest", "Crash", "Grow", "Big"];
 
 /// A fixture provider. Dropping it ends its process.
 #[derive(Debug)]

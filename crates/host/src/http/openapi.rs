@@ -4,6 +4,8 @@
 mod components;
 mod fixed;
 mod operation;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
-//! One trace from the caller through the host to the handler, as a collector sees it.
+//! One trace from the caller through the host to the handler, and on through what the handler calls, as a collector sees it.
 
 use http::HeaderMap;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::json;
 use testkit::{module, registration};
 
@@ -20,39 +21,69 @@ fn of_host(span: &Recorded) -> bool {
     span.service == "modrack-host" && span.span.name == "modrack.call"
 }
 
-async fn a_handler_is_in_the_trace_of_its_caller(language: Language) {
+const PLANES: [Plane; 3] = [Plane::Link, Plane::Attach, Plane::Unary];
+
+/// Asserts each link of the trace of a call whose handler calls `inner` by the client of its SDK, as the collector received them.
+async fn assert_one_trace(collector: &Collector, outer: &str, inner: &str, plane: &str) {
+    let mut parent = CALLER.to_owned();
+    for (service, module, kind) in [
+        ("modrack-host", outer, SpanKind::Server),
+        ("fixture", outer, SpanKind::Server),
+        ("fixture", inner, SpanKind::Client),
+        ("modrack-host", inner, SpanKind::Server),
+        ("fixture", inner, SpanKind::Server),
+    ] {
+        let what = format!("{service}, {kind:?}, {module}");
+        let fits = |span: &Recorded| {
+            (span.service.as_str(), span.span.kind()) == (service, kind) && span.attribute("modrack.module") == module
+        };
+        let span = collector.span(&what, fits).await;
+        assert_eq!((span.trace(), span.parent()), (TRACE_ID.to_owned(), parent), "{what}");
+        if kind == SpanKind::Server {
+            assert_eq!(span.attribute("modrack.plane"), plane, "{what}");
+        }
+        parent = span.id();
+    }
+}
+
+async fn the_client_of_a_handler_is_in_the_trace_of_its_caller_on_every_plane(language: Language) {
     let collector = Collector::start().await;
-    let host = Host::start_with(&[("telemetry.otlp_endpoint", &collector.endpoint())]);
     let endpoint = collector.endpoint();
-    let environment = [
-        ("MODRACK_NAMESPACE", "fixture"),
-        ("OTEL_SERVICE_NAME", "fixture"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
-    ];
-    let provider = Provider::launch(&host, language, Plane::Link, &environment);
-    provider.listed(&host, 1).await;
-    let (status, _) = traced(&Http::new(host.url()), &provider.module("Inspect"), "{}", "01").await;
-    assert_eq!(status, 200);
-
-    let call = collector.span("the host", of_host).await;
-    assert_eq!((call.trace(), call.parent()), (TRACE_ID.to_owned(), CALLER.to_owned()));
-    let handler = collector.span("the handler", |span| span.service == "fixture" && span.parent() == call.id()).await;
-    assert_eq!(handler.trace(), TRACE_ID);
+    let host = Host::start_with(&[("telemetry.otlp_endpoint", &endpoint)]);
+    let providers = PLANES.map(|plane| {
+        let environment = [
+            ("MODRACK_NAMESPACE", plane.as_str()),
+            ("OTEL_SERVICE_NAME", "fixture"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+            ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+        ];
+        Provider::launch(&host, language, plane, &environment)
+    });
+    let http = Http::new(host.url());
+    for (provider, plane) in providers.iter().zip(PLANES) {
+        provider.listed(&host, 1).await;
+        let (outer, inner) = (provider.module("Nest"), provider.module("Inspect"));
+        let (status, _) = traced(&http, &outer, &json!({ "module": inner, "input": {} }).to_string(), "01").await;
+        assert_eq!(status, 200);
+        assert_one_trace(&collector, &outer, &inner, plane.as_str()).await;
+    }
+    // Nobody else made a span of it.
+    assert_eq!(collector.spans().iter().filter(|span| span.trace() == TRACE_ID).count(), 5 * PLANES.len());
 }
 
 #[tokio::test]
-async fn a_handler_in_python_is_in_the_trace_of_its_caller() {
-    a_handler_is_in_the_trace_of_its_caller(Language::Python).await;
+async fn the_client_of_a_handler_in_python_is_in_the_trace_of_its_caller() {
+    the_client_of_a_handler_is_in_the_trace_of_its_caller_on_every_plane(Language::Python).await;
 }
 
 #[tokio::test]
-async fn a_handler_in_typescript_is_in_the_trace_of_its_caller() {
-    a_handler_is_in_the_trace_of_its_caller(Language::TypeScript).await;
+async fn the_client_of_a_handler_in_typescript_is_in_the_trace_of_its_caller() {
+    the_client_of_a_handler_is_in_the_trace_of_its_caller_on_every_plane(Language::TypeScript).await;
 }
 
 #[tokio::test]
-async fn a_handler_in_rust_is_in_the_trace_of_its_caller() {
-    a_handler_is_in_the_trace_of_its_caller(Language::Rust).await;
+async fn the_client_of_a_handler_in_rust_is_in_the_trace_of_its_caller() {
+    the_client_of_a_handler_is_in_the_trace_of_its_caller_on_every_plane(Language::Rust).await;
 }
 
 #[tokio::test]
