@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
 import pytest
 from fake_host import WAIT, FakeHost
 
-from modrack import Context, Provider
+from modrack import Context, ModuleError, Provider
+from modrack._generated.error.v1 import error_pb
 from modrack._generated.provider.v1 import execution_pb
+from modrack.errors import CATEGORIES, Category, ModrackError
 from modrack.testing import TestClient
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -87,6 +90,70 @@ def modules(provider: Provider, seen: Seen) -> None:
             return str(error)
         return ""
 
+    @provider.module
+    async def Fail(category: str) -> int:
+        raise ModuleError("text.chosen", f"{category} it is", category=cast(Category, category))
+
+    @provider.module
+    async def FailLate(category: str) -> AsyncIterator[int]:
+        yield 1
+        raise ModuleError("text.chosen", f"{category} it is", category=cast(Category, category))
+
+    @provider.module
+    async def Call(category: str, ctx: Context) -> int:
+        return await ctx.client.call("text.Fail", category=category)
+
+    @provider.module
+    def CallInThread(category: str, ctx: Context) -> int:
+        return ctx.sync_client.call("text.Fail", category=category)
+
+    @provider.module
+    async def CallInGroup(category: str, ctx: Context) -> int:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(ctx.client.call("text.Fail", category=category))
+        return 0
+
+    @provider.module
+    async def ReadStream(category: str, ctx: Context) -> list[int]:
+        return [item async for item in ctx.client.stream("text.FailLate", category=category)]
+
+    @provider.module
+    async def Wrap(category: str, ctx: Context) -> int:
+        try:
+            return await ctx.client.call("text.Fail", category=category)
+        except ModrackError as error:
+            raise ValueError("mine") from error
+
+    @provider.module
+    async def CallWrongly(ctx: Context) -> int:
+        return await ctx.client.call("text.Fail", category=5)
+
+    @provider.module
+    async def Relay(category: str, ctx: Context) -> AsyncIterator[int]:
+        async for item in ctx.client.stream("text.FailLate", category=category):
+            yield item
+
+    @provider.module
+    def RelayInThread(category: str, ctx: Context) -> Iterator[int]:
+        yield from ctx.sync_client.stream("text.FailLate", category=category)
+
+    @provider.batch
+    async def EachFail(inputs: list[str]) -> list[str | Exception]:
+        return [ModuleError("text.chosen", f"{each} it is", category=cast(Category, each)) for each in inputs]
+
+    @provider.batch
+    async def EachCall(inputs: list[str], ctx: Context) -> list[str | Exception]:
+        return await ctx.client.call_batch("text.EachFail", inputs)
+
+    @provider.batch
+    def EachCallInThread(inputs: list[str], ctx: Context) -> list[str | Exception]:
+        return ctx.sync_client.call_batch("text.EachFail", inputs)
+
+    @provider.batch
+    async def AllCall(inputs: list[str], ctx: Context) -> list[str]:
+        return [await ctx.client.call("text.Fail", category=each) for each in inputs]
+
 
 @contextlib.asynccontextmanager
 async def serving(plane: str = "link") -> AsyncIterator[tuple[FakeHost, Seen]]:
@@ -135,6 +202,7 @@ async def test_a_deadline_that_has_passed_fails_the_nested_call_before_it_is_sen
         request = execution_pb.ExecuteRequest(module_name="OuterHang", input_data=b"\x80", timeout_ms=150)
         failed = await host.execute(request)
         assert failed.error.message.startswith("DeadlineExceeded: ")
+        assert (failed.error.code, failed.error.retryable) == ("executor.deadline.exceeded", True)
         assert host.time_left[0] <= 0.15
 
 
@@ -142,6 +210,67 @@ async def test_a_deadline_that_has_passed_fails_the_nested_call_before_it_is_sen
 async def test_a_nested_stream_is_read(name: str) -> None:
     async with serving() as (host, _):
         assert await host.call(name) == [0, 1, 2]
+
+
+OUTCOMES = [
+    ("DEADLINE_EXCEEDED", "executor.deadline.exceeded", "DEADLINE_EXCEEDED", True),
+    ("CANCELLED", "executor.call.cancelled", "CANCELLED", False),
+    ("NOT_FOUND", "module.failed", "UPSTREAM_ERROR", False),
+]
+"""The category of a nested call that fails, then what its handler's caller gets where the handler lets it pass."""
+
+
+def check_passed(error: error_pb.Error, nested: str) -> None:
+    (expected,) = [outcome for outcome in OUTCOMES if outcome[0] == nested]
+    assert (nested, error.code, CATEGORIES[error.category - 1], error.retryable) == expected
+    assert f"{nested} it is" in error.message
+    assert dict(error.details) == {"nested_code": "text.chosen", "nested_category": nested}
+
+
+@pytest.mark.parametrize("name", ["Call", "CallInThread", "CallInGroup", "ReadStream"])
+@pytest.mark.parametrize("nested", [outcome[0] for outcome in OUTCOMES])
+async def test_an_uncaught_nested_failure_keeps_its_category_when_time_or_a_cancel_ended_it(
+    name: str, nested: str
+) -> None:
+    async with serving() as (host, _):
+        answer = await host.execute(host.request(name, category=nested))
+        check_passed(answer.error, nested)
+
+
+@pytest.mark.parametrize("name", ["Relay", "RelayInThread"])
+@pytest.mark.parametrize("nested", [outcome[0] for outcome in OUTCOMES])
+async def test_a_stream_ends_as_its_nested_stream_does(name: str, nested: str) -> None:
+    async with serving() as (host, _):
+        item, error = await host.stream(name, category=nested)
+        assert item == 1
+        check_passed(error, nested)
+
+
+@pytest.mark.parametrize("name", ["EachCall", "EachCallInThread"])
+async def test_each_element_of_a_batch_fails_as_that_of_its_nested_batch(name: str) -> None:
+    async with serving() as (host, _):
+        categories = [outcome[0] for outcome in OUTCOMES]
+        for nested, error in zip(categories, await host.batch(name, categories), strict=True):
+            check_passed(error, nested)
+
+
+@pytest.mark.parametrize("nested", [outcome[0] for outcome in OUTCOMES])
+async def test_a_batch_fails_as_a_whole_by_a_nested_failure_that_leaves_its_handler(nested: str) -> None:
+    async with serving() as (host, _):
+        check_passed(await host.batch("AllCall", [nested]), nested)
+
+
+async def test_a_nested_failure_that_is_caught_and_wrapped_is_the_handlers_own() -> None:
+    async with serving() as (host, _):
+        error = (await host.execute(host.request("Wrap", category="CANCELLED"))).error
+        assert (error.code, error.message, dict(error.details)) == ("module.failed", "ValueError: mine", {})
+
+
+async def test_a_nested_input_that_does_not_fit_is_no_fault_of_the_outer_one() -> None:
+    async with serving() as (host, _):
+        error = (await host.execute(host.request("CallWrongly"))).error
+        assert (error.code, error.details["nested_category"]) == ("module.failed", "INVALID_ARGUMENT")
+        assert error.details["nested_code"].startswith("codec.")
 
 
 @pytest.mark.parametrize("name", ["OuterHang", "OuterHangInThread"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -56,7 +57,9 @@ async def test_sigterm_finishes_what_runs_and_ends_with_0() -> None:
         code, stderr = await ended(process)
         assert code == 0
         assert host.unregistered == ["token-1"]
-        assert f"modrack: provider fixture ready: 10 modules over link at {host.url}\n" in stderr
+        assert re.search(
+            rf"^modrack: provider fixture ready: \d+ modules over link at {re.escape(host.url)}$", stderr, re.M
+        )
 
 
 async def test_a_second_signal_ends_it_at_once() -> None:

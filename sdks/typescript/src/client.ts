@@ -4,6 +4,7 @@
 // host is told which types those were. When the module has been replaced since, they are fetched again and the call is sent
 // once more, before anything has run. A typed module brings its types: nothing is fetched, and nothing is sent twice.
 
+import { called } from "./called.js";
 import { type Ask, HostChannel, type Known, NO_SCOPE, type Scope } from "./client/channel.js";
 import { type ModuleEvent, type ModuleInfo, moduleEvent, moduleInfo, required } from "./client/listing.js";
 import type { BatchOptions, CallOptions, ClientOptions, SchemaOptions, WaitOptions } from "./client/options.js";
@@ -128,7 +129,7 @@ export class Client {
         else if (event.case !== "info") throw invalidAnswer("the host sent a message without an item");
       }
     } catch (failure) {
-      const error = errorFromRpc(failure);
+      const error = called(errorFromRpc(failure));
       span?.end(error);
       throw error;
     } finally {
@@ -222,7 +223,7 @@ export class Client {
           if (told !== undefined) yield told;
         }
       } catch (failure) {
-        const error = errorFromRpc(failure);
+        const error = called(errorFromRpc(failure));
         if (begun || !this.#channel.renews(error)) throw error;
         again = true;
       } finally {
@@ -255,21 +256,21 @@ export class Client {
     return (await this.#tracing)?.call(typeof module === "string" ? module : module.name, this.#scope);
   }
 
-  /** Does something inside the span of a call. */
+  /** Does something inside the span of a call, where calls are traced. */
   async #spanned<T>(
     module: TypedModule<never, unknown> | string,
     options: WaitOptions,
     act: (ask: () => Ask) => Promise<T>,
   ): Promise<T> {
-    if (this.#tracing === undefined) return act(this.#asking(options));
-    const span = await this.#span(module);
+    let span: ClientSpan | undefined;
     try {
+      span = this.#tracing && (await this.#span(module));
       const result = await act(this.#asking(options, span));
       span?.end();
       return result;
     } catch (error) {
       span?.end(error);
-      throw error;
+      throw called(error);
     }
   }
 
@@ -317,7 +318,7 @@ function encodeElement(target: Target, input: unknown, i: number): Uint8Array {
 
 function elementOf(target: Target, { result }: BatchOutput): unknown {
   if (result.case === "outputData") return target.output.decode(result.value);
-  if (result.case === "error") return errorFromWire(result.value);
+  if (result.case === "error") return called(errorFromWire(result.value));
   return invalidAnswer("the host answered an input with nothing");
 }
 

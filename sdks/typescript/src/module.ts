@@ -1,5 +1,6 @@
 // One module of a provider: an author's function with its types, compiled. Runs it, but decides neither where nor when.
 
+import { cameFromCall } from "./called.js";
 import { Codec } from "./codec/codec.js";
 import type { Reader } from "./codec/reader.js";
 import type { BatchContext, Context } from "./context.js";
@@ -29,7 +30,10 @@ export interface StreamSpec<I extends Schema, O extends Schema> extends Omit<Mod
   output: StreamType<O>;
 }
 
-/** The function of a module. What it throws is the answer: a `ModuleError` as it is, anything else as `module.failed`. */
+/**
+ * The function of a module. What it throws is the answer: a `ModuleError` as it is, anything else as `module.failed`, but for
+ * a nested call that ran out of time or was cancelled (`executor.deadline.exceeded`, `executor.call.cancelled`).
+ */
 export type Handler<I extends Schema, O extends Schema> = (
   input: InputOf<I>,
   context: Context,
@@ -181,7 +185,7 @@ export function describeModule(module: Module): string {
 
 /** What a caller learns of an output that does not fit its type; anything else passes as it is. */
 export function outputFault(module: Module, error: unknown): unknown {
-  if (!(error instanceof CodecError)) return error;
+  if (!(error instanceof CodecError) || cameFromCall(error)) return error;
   const details = { codec_code: error.code, path: error.path };
   return invalidOutput(`the output of \`${module.name}\` is no ${module.output.text}: ${error.reason}`, details);
 }

@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { Codec } from "../src/codec/codec.js";
 import { CancelReason } from "../src/generated/modrack/provider/v1/frames.js";
 import { Command } from "../src/generated/modrack/provider/v1/registry.js";
-import { Client, type Context, ModuleError, Provider, parseType, t } from "../src/index.js";
+import { CATEGORIES, type Category, Client, type Context, ModuleError, Provider, parseType, t } from "../src/index.js";
 import { callModule } from "../src/testing.js";
 import { FakeHost, type Peer } from "./support/fake_host.js";
 
@@ -24,6 +24,21 @@ beforeEach(async () => {
     })
     .module("Items", { input: {}, output: t.stream(t.int) }, () => [1, 2, 3])
     .batch("Many", { input: { n: t.int }, output: t.int }, (inputs) => inputs.map(({ n }) => n))
+    .module("Fail", { input: t.string, output: t.int }, (category) => fail(category))
+    .module("FailLate", { input: t.string, output: t.stream(t.int) }, async function* (category) {
+      yield 1;
+      fail(category);
+    })
+    .batch("EachFail", { input: t.string, output: t.int }, (inputs) => inputs.map(chosen))
+    .module("Relay", { input: t.string, output: t.stream(t.int) }, (category, { client }) =>
+      client.stream<number>("test.FailLate", category),
+    )
+    .batch("EachCall", { input: t.string, output: t.int }, (inputs, { client }) =>
+      client.callBatch<number>("test.EachFail", inputs),
+    )
+    .batch("AllCall", { input: t.string, output: t.int }, (inputs, { client }) =>
+      Promise.all(inputs.map((input) => client.call<number>("test.Fail", input))),
+    )
     .module("Wait", { input: {}, output: t.int }, () => new Promise<number>(() => undefined));
   await provider.start();
 });
@@ -32,6 +47,16 @@ afterEach(async () => {
   await provider.stop();
   await host.stop();
 });
+
+const text = new Codec(parseType("String"));
+
+function chosen(category: string): ModuleError {
+  return new ModuleError("test.chosen", `${category} it is`, { category: category as Category });
+}
+
+function fail(category: string): never {
+  throw chosen(category);
+}
 
 const inputData = new Codec(parseType("{}")).encode({});
 
@@ -98,9 +123,85 @@ test("a cancel of the handler cancels its nested call", async () => {
   expect(failed).toMatchObject({ code: "client.call.cancelled", category: "CANCELLED" });
 });
 
-test("a failure of a nested call that the handler does not catch is the handler's own", async () => {
-  outer = (context) => context.client.call<number>("test.Inner", { n: -1 });
-  expect(await run(await host.peer())).toBe("module.failed");
+/** The category of a nested call that fails, then what its handler's caller gets where the handler lets it pass. */
+const OUTCOMES = [
+  ["DEADLINE_EXCEEDED", "executor.deadline.exceeded", "DEADLINE_EXCEEDED", true],
+  ["CANCELLED", "executor.call.cancelled", "CANCELLED", false],
+  ["NOT_FOUND", "module.failed", "UPSTREAM_ERROR", false],
+] as const;
+
+function passed(nested: Category, code: string, category: Category, retryable: boolean) {
+  return {
+    code,
+    category: CATEGORIES.indexOf(category) + 1,
+    retryable,
+    message: `ModrackError: ${nested} it is`,
+    details: { nested_code: "test.chosen", nested_category: nested },
+  };
+}
+
+describe.each(OUTCOMES)("an uncaught nested failure %s", (nested, code, category, retryable) => {
+  const expected = passed(nested, code, category, retryable);
+
+  test.each(["call", "stream"] as const)("of a %s ends the call", async (kind) => {
+    outer = async ({ client }) => {
+      if (kind === "call") return client.call<number>("test.Fail", nested);
+      for await (const _ of client.stream("test.FailLate", nested));
+      return 0;
+    };
+    const { response } = (await host.peer()).execute({ moduleName: "Outer", inputData });
+    expect((await response).result).toMatchObject({ case: "error", value: expected });
+  });
+
+  test("of a stream ends a stream, behind its items", async () => {
+    const peer = await host.peer();
+    const callId = peer.stream({ moduleName: "Relay", inputData: text.encode(nested) }, 5);
+    await peer.until(() => peer.of(callId).length === 2);
+    const [item, failure] = peer.of(callId);
+    expect(item?.case).toBe("item");
+    expect(failure).toMatchObject({ case: "error", value: expected });
+  });
+
+  test("of a call ends a batch", async () => {
+    const peer = await host.peer();
+    const callId = peer.batch([{ moduleName: "AllCall", inputData: text.encode(nested) }]);
+    await peer.until(() => peer.of(callId).length === 1);
+    expect(peer.of(callId)[0]).toMatchObject({ case: "error", value: expected });
+  });
+});
+
+test("each element of a batch fails as that of its nested batch does", async () => {
+  const peer = await host.peer();
+  const requests = OUTCOMES.map(([nested]) => ({ moduleName: "EachCall", inputData: text.encode(nested) }));
+  const callId = peer.batch(requests);
+  await peer.until(() => peer.of(callId).length === 1);
+  const [frame] = peer.of(callId);
+  const results = frame?.case === "batchResult" ? frame.value.responses.map(({ result }) => result.value) : [];
+  expect(results).toMatchObject(
+    OUTCOMES.map(([nested, code, category, retryable]) => passed(nested, code, category, retryable)),
+  );
+});
+
+test("a nested failure that is caught and wrapped is the handler's own", async () => {
+  outer = ({ client }) =>
+    client.call<number>("test.Fail", "CANCELLED").catch((cause) => {
+      throw new RangeError("mine", { cause });
+    });
+  const { response } = (await host.peer()).execute({ moduleName: "Outer", inputData });
+  const value = { code: "module.failed", message: "RangeError: mine", details: {} };
+  expect((await response).result).toMatchObject({ value });
+});
+
+test("a nested input that does not fit is no fault of the outer call's output", async () => {
+  outer = ({ client }) => client.call<number>("test.Fail", 5);
+  const { response } = (await host.peer()).execute({ moduleName: "Outer", inputData });
+  const details = { nested_code: "codec.type_mismatch", nested_category: "INVALID_ARGUMENT" };
+  expect((await response).result).toMatchObject({ value: { code: "module.failed", details } });
+});
+
+test("a nested call that outlasts its handler's deadline ends it as the host does", async () => {
+  outer = ({ client }) => client.call<number>("test.Wait");
+  expect(await run(await host.peer(), { timeoutMs: 50 })).toBe("executor.deadline.exceeded");
 });
 
 test("the token is that of the live session after a new registration", async () => {

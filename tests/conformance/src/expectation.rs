@@ -63,15 +63,8 @@ pub(crate) fn ended(values: &Values, expect: &Expect, answer: &Result<Value, Err
     }
 }
 
-/// Whether an error is the expected one, or the other that is as right.
+/// Whether an error is the expected one.
 pub(crate) fn failed(expected: &Failure, error: &Error) -> Outcome {
-    match (&expected.or, is(expected, error)) {
-        (Some(other), Err(fault)) => is(other, error).map_err(|_| fault),
-        (_, outcome) => outcome,
-    }
-}
-
-fn is(expected: &Failure, error: &Error) -> Outcome {
     let mut faults = Vec::new();
     let mut check = |what: &str, found: &str, expected: &str| {
         if found != expected {
@@ -80,6 +73,10 @@ fn is(expected: &Failure, error: &Error) -> Outcome {
     };
     check("the category", error.category().as_str(), &expected.category);
     check("the code", error.code(), &expected.code);
+    for (key, value) in &expected.details {
+        let found = error.details().get(key).map_or("", String::as_str);
+        check(&format!("the detail `{key}`"), found, value);
+    }
     if let Some(message) = &expected.message {
         check("the message", error.message(), message);
     }

@@ -135,8 +135,9 @@ pub struct Failure {
     pub says: Option<String>,
     /// Whether it may be tried again.
     pub retryable: Option<bool>,
-    /// Another error that is as right, where two ends of a call race.
-    pub or: Option<Box<Failure>>,
+    /// Details that it has, among others.
+    #[serde(default)]
+    pub details: BTreeMap<String, String>,
 }
 
 fn one() -> usize {

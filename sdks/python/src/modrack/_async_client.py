@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from modrack._address import find_address
+from modrack._called import called
 from modrack._calls import DEFAULT_TIMEOUT, Shape, Target, batch_outputs, batch_request, call_request, shape_of
 from modrack._catalog import ModuleEvent, ModuleInfo, module_event, module_info
 from modrack._credentials import client_token
@@ -280,14 +281,14 @@ class AsyncClient:
     def _again(self, target: Target, error: ModrackError, repeat: bool) -> None:
         """Forgets a schema that the host calls old, so that the call is sent once more; raises any other failure."""
         if not repeat or not target.may_repeat(error):
-            raise error
+            raise called(error)
         self._shapes.pop(target.name, None)
 
     async def _call(self, target: Target, value: Any, timeout: float | None, idempotency_key: str) -> Any:
         for repeat in (True, False):
-            shape = await self._shape(target)
-            request = call_request(target, shape, value, idempotency_key)
             try:
+                shape = await self._shape(target)
+                request = call_request(target, shape, value, idempotency_key)
                 with self._scope.call(target.name, timeout or self._timeout) as sent:
                     answer = await self._stub.Call(request, timeout=sent.timeout, metadata=sent.metadata)
                 return shape.reader(target.returns)(answer.output_data)
@@ -299,9 +300,9 @@ class AsyncClient:
         self, target: Target, values: Sequence[Any], timeout: float | None, idempotency_keys: Sequence[str]
     ) -> list[Any]:
         for repeat in (True, False):
-            shape = await self._shape(target)
-            request = batch_request(target, shape, values, idempotency_keys)
             try:
+                shape = await self._shape(target)
+                request = batch_request(target, shape, values, idempotency_keys)
                 with self._scope.call(target.name, timeout or self._timeout) as sent:
                     answer = await self._stub.CallBatch(request, timeout=sent.timeout, metadata=sent.metadata)
                 return batch_outputs(answer, shape.reader(target.returns))
@@ -314,10 +315,10 @@ class AsyncClient:
     ) -> AsyncGenerator[Any]:
         for repeat in (True, False):
             begun = False
-            shape = await self._shape(target)
-            read = shape.reader(target.returns)
-            request = pb.CallStreamRequest(call=call_request(target, shape, value, idempotency_key))
             try:
+                shape = await self._shape(target)
+                read = shape.reader(target.returns)
+                request = pb.CallStreamRequest(call=call_request(target, shape, value, idempotency_key))
                 with self._scope.call(target.name, timeout or self._timeout) as sent:
                     stream: Any = self._stub.CallStream(request, timeout=sent.timeout, metadata=sent.metadata)
                     try:

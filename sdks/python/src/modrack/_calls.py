@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from modrack._annotations import type_of
+from modrack._called import called
 from modrack._generated.host.v1 import host_pb as pb
 from modrack._types import CType
 from modrack._wire_errors import from_wire
@@ -137,6 +138,6 @@ def batch_request(
 def batch_outputs(answer: pb.CallBatchResponse, read: Callable[[bytes], Any]) -> list[Any]:
     """One output or error per input, in their order."""
     return [
-        from_wire(output.error) if output.WhichOneof("result") == "error" else read(output.output_data)
+        called(from_wire(output.error)) if output.WhichOneof("result") == "error" else read(output.output_data)
         for output in answer.outputs
     ]

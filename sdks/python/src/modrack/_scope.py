@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from modrack import _telemetry
+from modrack._called import called
 from modrack._wire_errors import from_rpc
-from modrack.errors import Cancelled, DeadlineExceeded
+from modrack.errors import Cancelled, DeadlineExceeded, ModrackError
 
 if TYPE_CHECKING:
     from modrack.context import Context
@@ -74,7 +75,7 @@ class Scope:
         if left is not None:
             if left <= 0:
                 why = "nothing is left of the deadline of the call that this one belongs to"
-                raise DeadlineExceeded("client.deadline.exceeded", why)
+                raise called(DeadlineExceeded("client.deadline.exceeded", why, retryable=True))
             timeout = left if timeout is None else min(timeout, left)
         token = self._token()
         metadata: Metadata = (("authorization", f"Bearer {token}"),) if token else ()
@@ -91,4 +92,7 @@ class Scope:
                     and time.monotonic() - began >= timeout
                 ):
                     error = DeadlineExceeded("client.deadline.exceeded", f"no answer in {timeout:g} s", retryable=True)
-                raise error from None
+                raise called(error) from None
+            except ModrackError as error:
+                called(error)
+                raise

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from modrack._address import find_address
 from modrack._async_client import AsyncClient
+from modrack._called import called
 from modrack._calls import DEFAULT_TIMEOUT, Shape, Target, batch_outputs, batch_request, call_request, shape_of
 from modrack._catalog import EndpointInfo, ModuleEvent, ModuleInfo, module_event, module_info
 from modrack._credentials import client_token
@@ -314,14 +315,14 @@ class Client:
     def _again(self, target: Target, error: ModrackError, repeat: bool) -> None:
         """Forgets a schema that the host calls old, so that the call is sent once more; raises any other failure."""
         if not repeat or not target.may_repeat(error):
-            raise error
+            raise called(error)
         self._shapes.pop(target.name, None)
 
     def _call(self, target: Target, value: Any, timeout: float | None, idempotency_key: str) -> Any:
         for repeat in (True, False):
-            shape = self._shape(target)
-            request = call_request(target, shape, value, idempotency_key)
             try:
+                shape = self._shape(target)
+                request = call_request(target, shape, value, idempotency_key)
                 with self._scope.call(target.name, timeout or self._timeout) as sent:
                     answer = sent.wait(self._stub.Call, request)
                 return shape.reader(target.returns)(answer.output_data)
@@ -333,9 +334,9 @@ class Client:
         self, target: Target, values: Sequence[Any], timeout: float | None, idempotency_keys: Sequence[str]
     ) -> list[Any]:
         for repeat in (True, False):
-            shape = self._shape(target)
-            request = batch_request(target, shape, values, idempotency_keys)
             try:
+                shape = self._shape(target)
+                request = batch_request(target, shape, values, idempotency_keys)
                 with self._scope.call(target.name, timeout or self._timeout) as sent:
                     answer = sent.wait(self._stub.CallBatch, request)
                 return batch_outputs(answer, shape.reader(target.returns))
@@ -346,10 +347,10 @@ class Client:
     def _stream(self, target: Target, value: Any, timeout: float | None, idempotency_key: str) -> Generator[Any]:
         for repeat in (True, False):
             begun = False
-            shape = self._shape(target)
-            read = shape.reader(target.returns)
-            request = pb.CallStreamRequest(call=call_request(target, shape, value, idempotency_key))
             try:
+                shape = self._shape(target)
+                read = shape.reader(target.returns)
+                request = pb.CallStreamRequest(call=call_request(target, shape, value, idempotency_key))
                 with self._scope.call(target.name, timeout or self._timeout) as sent:
                     stream: Any = self._stub.CallStream(request, timeout=sent.timeout, metadata=sent.metadata)
                     try:

@@ -5,12 +5,16 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::codec::CodecError;
-use crate::error::{Category, Envelope, Origin};
+use crate::error::{Category, Envelope, Error, Origin};
 
 /// The failure of a handler, and what its caller will see.
 ///
 /// `?` turns every ordinary error into one with the code `module.failed` and the error's type and text as message. A failure that
 /// callers can tell apart is made with [`ModuleError::new`].
+///
+/// The [`Error`] of a client is such an error too; its code and category become the details `nested_code` and `nested_category`. Where its
+/// category is `DEADLINE_EXCEEDED` or `CANCELLED`, the failure keeps that, with the code `executor.deadline.exceeded` or `executor.call.cancelled`:
+/// the caller hears the same from the host, which ends the call at the same moment. An error that wraps one is an ordinary error.
 ///
 /// ```
 /// use modrack::{Category, ModuleError};
@@ -44,9 +48,7 @@ impl ModuleError {
     /// `module.failed`, from an error that `?` does not take: a boxed one, an `anyhow::Error`, a text.
     pub fn failed(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = error.into();
-        let mut failed = Self::new(Category::UpstreamError, "module.failed", source.to_string());
-        failed.source = Some(source);
-        failed
+        Self::caused_by(source.to_string(), source)
     }
 
     /// Says that the same call may succeed later.
@@ -100,6 +102,25 @@ impl ModuleError {
         Self::new(Category::UpstreamError, "executor.output.invalid", message).with_fault(&fault)
     }
 
+    /// What an error is to the caller whose call it ends.
+    fn caused_by(message: String, source: Box<dyn StdError + Send + Sync>) -> Self {
+        let nested = source.downcast_ref::<Error>();
+        let mut failed = match nested.map(Error::category) {
+            Some(category @ Category::DeadlineExceeded) => {
+                Self::core(category, "executor.deadline.exceeded", message).with_retryable(true)
+            }
+            Some(category @ Category::Cancelled) => Self::core(category, "executor.call.cancelled", message),
+            _ => Self::new(Category::UpstreamError, "module.failed", message),
+        };
+        if let Some(error) = nested {
+            failed = failed
+                .with_detail("nested_code", error.code())
+                .with_detail("nested_category", error.category().as_str());
+        }
+        failed.source = Some(source);
+        failed
+    }
+
     fn with_fault(self, fault: &CodecError) -> Self {
         self.with_detail("codec_code", fault.code()).with_detail("path", fault.path())
     }
@@ -134,9 +155,7 @@ impl ModuleError {
 impl<E: StdError + Send + Sync + 'static> From<E> for ModuleError {
     fn from(error: E) -> Self {
         let message = format!("{}: {error}", short_name(std::any::type_name::<E>()));
-        let mut failed = Self::new(Category::UpstreamError, "module.failed", message);
-        failed.source = Some(Box::new(error));
-        failed
+        Self::caused_by(message, Box::new(error))
     }
 }
 
@@ -177,6 +196,35 @@ mod tests {
         assert_eq!(message("x".parse::<i64>().unwrap_err().into()), "ParseIntError: invalid digit found in string");
         assert_eq!(message(std::io::Error::other("boom").into()), "io::Error: boom");
         assert_eq!(message(ModuleError::failed("as it is")), "as it is");
+    }
+
+    #[test]
+    fn the_error_of_a_nested_call_keeps_its_category_when_time_or_a_cancel_ended_it() {
+        let check = |nested: Category, code: &str, category: Category, retryable: bool| {
+            let error = Error::new(nested, "text.chosen", "as chosen");
+            let failures =
+                [ModuleError::from(error.clone()), ModuleError::failed(Box::<dyn StdError + Send + Sync>::from(error))];
+            for failed in failures {
+                assert_eq!((failed.code(), failed.category(), failed.envelope.retryable), (code, category, retryable));
+                assert!(failed.message().contains("as chosen (text.chosen)"), "{failed}");
+                let details: Vec<_> = failed.envelope.details.iter().map(|(key, value)| (&**key, &**value)).collect();
+                assert_eq!(details, [("nested_category", nested.as_str()), ("nested_code", "text.chosen")]);
+            }
+        };
+        check(Category::DeadlineExceeded, "executor.deadline.exceeded", Category::DeadlineExceeded, true);
+        check(Category::Cancelled, "executor.call.cancelled", Category::Cancelled, false);
+        check(Category::NotFound, "module.failed", Category::UpstreamError, false);
+        check(Category::Unavailable, "module.failed", Category::UpstreamError, false);
+    }
+
+    #[test]
+    fn an_error_that_wraps_that_of_a_nested_call_is_an_ordinary_one() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("mine")]
+        struct Mine(#[source] Error);
+        let failed = ModuleError::from(Mine(Error::deadline_exceeded("too late")));
+        assert_eq!((failed.code(), failed.message()), ("module.failed", "Mine: mine"));
+        assert!(failed.envelope.details.is_empty());
     }
 
     #[test]

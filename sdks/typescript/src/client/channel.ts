@@ -2,6 +2,7 @@
 
 import { type ChannelCredentials, Metadata } from "@grpc/grpc-js";
 
+import { called } from "../called.js";
 import { Codec } from "../codec/codec.js";
 import { ModrackError } from "../errors.js";
 import { HostClient } from "../generated/modrack/host/v1/host.js";
@@ -86,13 +87,13 @@ export class HostChannel {
     try {
       return await question();
     } catch (failure) {
-      const error = errorFromRpc(failure);
+      const error = called(errorFromRpc(failure));
       if (!this.renews(error)) throw error;
     }
     try {
       return await question();
     } catch (failure) {
-      throw errorFromRpc(failure);
+      throw called(errorFromRpc(failure));
     }
   }
 

@@ -1,7 +1,8 @@
 // Runs calls: a request becomes the handler's output, its items, or one error. Knows no connection; the planes use it.
 
+import { cameFromCall } from "../called.js";
 import { Context, type Surroundings } from "../context.js";
-import { ModrackError, ModuleError } from "../errors.js";
+import { type Category, ModrackError, ModuleError } from "../errors.js";
 import { isDebug, type Logger } from "../logger.js";
 import { type BatchModule, type CallModule, isThenable, type Module, outputFault } from "../module.js";
 import type { CallId } from "../wire/frames_in.js";
@@ -74,8 +75,9 @@ export class Runner implements Starter {
   }
 
   /**
-   * What the caller learns of what a handler threw: a `ModuleError` as it is, of anything else its type and text. The stack
-   * goes to the local log, and into the details only where `MODRACK_DEBUG=1`.
+   * What the caller learns of what a handler threw: a `ModuleError` as it is, of anything else its type and text. Of a nested
+   * call that failed, also its code and category as details; where it ran out of time or was cancelled, the call has that
+   * code of the host's. The stack goes to the local log, and into the details only where `MODRACK_DEBUG=1`.
    */
   tell(module: Module, thrown: unknown): ModrackError {
     return envelope(outputFault(module, thrown), module, this.around.logger);
@@ -129,10 +131,22 @@ class Pending implements Running {
   }
 }
 
+/** The codes by which the host ends a call, by the categories that it ends it with. */
+const ENDINGS: ReadonlyMap<Category, string> = new Map([
+  ["DEADLINE_EXCEEDED", "executor.deadline.exceeded"],
+  ["CANCELLED", "executor.call.cancelled"],
+]);
+
 /** As {@link Runner.tell}, for what is no fault of the output. */
 function envelope(error: unknown, module: Module, logger: Logger): ModrackError {
   if (error instanceof ModuleError) return error;
-  if (error instanceof ModrackError && OWN.has(error.code)) {
+  const nested = error instanceof ModrackError && cameFromCall(error) ? error : undefined;
+  const ending = nested && ENDINGS.get(nested.category);
+  if (nested !== undefined && ending !== undefined) {
+    logger.warn(`${module.name}: ${nested.message} [${nested.code}]`);
+    return ended(nested, ending);
+  }
+  if (nested === undefined && error instanceof ModrackError && OWN.has(error.code)) {
     logger.warn(`${module.name}: ${error.message} [${error.code}]`);
     return error;
   }
@@ -141,8 +155,19 @@ function envelope(error: unknown, module: Module, logger: Logger): ModrackError 
   return new ModrackError("module.failed", told(error), {
     category: "UPSTREAM_ERROR",
     origin: "module",
-    ...(isDebug() ? { details: { stack } } : {}),
+    details: { ...(nested && nestedDetails(nested)), ...(isDebug() && { stack }) },
   });
+}
+
+/** As the host ends this very call, whose time is over at the same moment: the caller hears the same of either. */
+function ended(nested: ModrackError, code: string): ModrackError {
+  const { category } = nested;
+  const retryable = category === "DEADLINE_EXCEEDED";
+  return new ModrackError(code, told(nested), { category, retryable, details: nestedDetails(nested) });
+}
+
+function nestedDetails({ code, category }: ModrackError): Record<string, string> {
+  return { nested_code: code, nested_category: category };
 }
 
 function told(error: unknown): string {

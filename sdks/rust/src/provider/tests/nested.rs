@@ -6,11 +6,13 @@ use tokio::sync::mpsc;
 
 use crate::client::CallOptions;
 use crate::context::Context;
+use crate::error::{Category, Error, ModuleError};
 use crate::generated::provider::v1::host_frame::Frame as FromHost;
 use crate::generated::provider::v1::{Cancel, ExecuteRequest};
 use crate::provider::Provider;
 use crate::provider::tests::fake_host::{Behaviour, FakeHost, Link, NestedCall, outcome, request, within};
 use crate::provider::tests::{Running, start};
+use crate::testing::TestClient;
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -72,6 +74,7 @@ async fn a_nested_call_has_no_more_time_than_its_handler_and_none_when_that_is_o
     assert!(call.timeout() <= Duration::from_millis(60));
     let error = outcome::<i64>(wire.result().await.1).unwrap_err();
     assert!(error.message().contains("client.deadline.exceeded"), "{error}");
+    assert_eq!((error.code(), error.retryable()), ("executor.deadline.exceeded", true));
     provider.stop().await.unwrap();
 }
 
@@ -84,4 +87,81 @@ async fn cancelling_a_handler_cancels_what_it_called() {
     wire.send(vec![(1, FromHost::Cancel(Cancel::default()))]).await;
     within(call.cancelled()).await;
     provider.stop().await.unwrap();
+}
+
+fn chosen(category: &str) -> ModuleError {
+    let category_of = Category::from_name(category).unwrap();
+    ModuleError::new(category_of, "inner.chosen", format!("{category} it is"))
+}
+
+/// Fails with the category that it is given, in all ways, and passes such failures on, in all ways.
+fn failing() -> TestClient {
+    let inner = Provider::new("inner")
+        .module("Fail", |category: String| async move { Err::<i64, _>(chosen(&category)) })
+        .stream("FailLate", |category: String| {
+            async_stream::stream! {
+                yield Ok(1i64);
+                yield Err(chosen(&category));
+            }
+        })
+        .batch("EachFail", |inputs: Vec<String>| async move {
+            Ok(inputs.iter().map(|category| Err::<i64, _>(chosen(category))).collect())
+        });
+    let passing = Provider::new("outer")
+        .module("Call", |category: String, ctx: Context| async move {
+            Ok(ctx.client().call::<_, i64>("inner.Fail", &category).await?)
+        })
+        .blocking_module("CallInThread", |category: String, ctx: Context| {
+            let call = ctx.client();
+            Ok(tokio::runtime::Handle::current().block_on(call.call::<_, i64>("inner.Fail", &category))?)
+        })
+        .stream("Relay", |category: String, ctx: Context| {
+            async_stream::try_stream! {
+                let mut items = ctx.client().stream::<_, i64>("inner.FailLate", &category).await?;
+                while let Some(item) = items.next().await {
+                    yield item?;
+                }
+            }
+        })
+        .batch("EachCall", |inputs: Vec<String>, ctx: Context| async move {
+            let answers = ctx.client().call_batch::<_, i64>("inner.EachFail", &inputs).await?;
+            Ok(answers.into_iter().map(|answer| Ok(answer?)).collect())
+        })
+        .batch("AllCall", |inputs: Vec<String>, ctx: Context| async move {
+            let answer = ctx.client().call::<_, i64>("inner.Fail", &inputs[0]).await?;
+            Ok(vec![Ok(answer)])
+        });
+    TestClient::new(passing).unwrap().with(inner).unwrap()
+}
+
+#[tokio::test]
+async fn an_uncaught_nested_failure_keeps_its_category_when_time_or_a_cancel_ended_it() {
+    let client = failing();
+    let outcomes = [
+        ("DEADLINE_EXCEEDED", "executor.deadline.exceeded", Category::DeadlineExceeded, true),
+        ("CANCELLED", "executor.call.cancelled", Category::Cancelled, false),
+        ("NOT_FOUND", "module.failed", Category::UpstreamError, false),
+    ];
+    for (nested, code, category, retryable) in outcomes {
+        let check = |error: Error| {
+            assert_eq!((error.code(), error.category(), error.retryable()), (code, category, retryable));
+            assert!(error.message().contains(&format!("{nested} it is")), "{error}");
+            assert_eq!(
+                (&*error.details()["nested_code"], &*error.details()["nested_category"]),
+                ("inner.chosen", nested)
+            );
+        };
+        let input = nested.to_owned();
+        check(client.call::<_, i64>("Call", &input).await.unwrap_err());
+        check(client.call::<_, i64>("CallInThread", &input).await.unwrap_err());
+
+        let mut items = client.stream::<_, i64>("Relay", &input).await.unwrap();
+        assert_eq!(items.next().await.unwrap().unwrap(), 1);
+        check(items.next().await.unwrap().unwrap_err());
+
+        let [each] =
+            client.call_batch::<_, i64>("EachCall", std::slice::from_ref(&input)).await.unwrap().try_into().unwrap();
+        check(each.unwrap_err());
+        check(client.call_batch::<_, i64>("AllCall", std::slice::from_ref(&input)).await.unwrap_err());
+    }
 }
