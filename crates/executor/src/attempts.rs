@@ -135,9 +135,10 @@ impl Handle {
     }
 }
 
-/// What an attempt says of its provider. That one element or call fails by its own fault says nothing.
+/// What an attempt says of its provider. That one element or call fails by its own fault says nothing, nor does a deadline
+/// that the module itself told of, which may be that of a call it made; only the host's own clock counts.
 fn verdict<W: Work>(attempt: &Attempt<W::Output>) -> Verdict {
-    let absent = |error: &Error| matches!(error.category(), Category::Unavailable | Category::DeadlineExceeded);
+    let absent = |error: &Error| error.category() == Category::Unavailable;
     match attempt {
         Attempt::Answered(output) if !W::failure(output).is_some_and(absent) => Verdict::Well,
         _ => Verdict::Badly,

@@ -100,6 +100,7 @@ impl From<UnaryOutcome<Result<(), Error>>> for Event {
         match outcome {
             UnaryOutcome::Answered(Ok(())) => Self::End,
             UnaryOutcome::Answered(Err(error)) => Self::Failed(error),
+            UnaryOutcome::Late => Self::Late,
             UnaryOutcome::Unreachable(error) => Self::NotSent(error),
             UnaryOutcome::Lost(error) => Self::Lost(error),
             UnaryOutcome::BrokenOff(error) => Self::BrokenOff(error),

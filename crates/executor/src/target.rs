@@ -241,6 +241,7 @@ impl<T> From<UnaryOutcome<T>> for Attempt<T> {
     fn from(outcome: UnaryOutcome<T>) -> Self {
         match outcome {
             UnaryOutcome::Answered(answer) => Self::Answered(answer),
+            UnaryOutcome::Late => Self::Late,
             UnaryOutcome::Unreachable(error) => Self::NotSent(error),
             UnaryOutcome::Lost(error) => Self::Lost(error),
             UnaryOutcome::BrokenOff(error) => Self::BrokenOff(error),

@@ -27,6 +27,8 @@ async fn replica(world: &World, name: &str) -> (Session, Peer) {
 enum Manner {
     Echo,
     Unavailable,
+    /// Says that a call which it made itself ran out of time.
+    Late,
     /// Neither calls nor pings.
     Hang,
 }
@@ -50,7 +52,10 @@ fn serve(mut peer: Peer, manner: tokio::sync::watch::Receiver<Manner>) -> JoinHa
                     peer.send([frames::output(id, execute.input_data)]).await;
                 }
                 Frame::Execute(_) => {
-                    let error = Error::of(protocol::codes::PROVIDER_UNAVAILABLE, "it is away");
+                    let error = match now {
+                        Manner::Late => Error::of(protocol::codes::DEADLINE_EXCEEDED, "its own call took too long"),
+                        _ => Error::of(protocol::codes::PROVIDER_UNAVAILABLE, "it is away"),
+                    };
                     peer.send([frames::failure(id, &error)]).await;
                 }
                 _ => {}
@@ -153,6 +158,15 @@ async fn one_that_hangs_is_ejected_before_its_calls_end_and_gets_none_until_it_g
     assert!(!replicas.is_ejected(2));
     let by = replicas.calls(300, Duration::from_secs(5)).await;
     assert!(by[2] > 80, "{by:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_answers_that_its_own_call_ran_out_of_time_is_not_ejected() {
+    let replicas = replicas(2).await;
+    replicas.manners[0].send_replace(Manner::Late);
+    let by = replicas.calls(100, Duration::from_secs(5)).await;
+    assert!(by[2] > 20, "{by:?}");
+    assert!(!replicas.is_ejected(0));
 }
 
 #[tokio::test(start_paused = true)]
