@@ -194,9 +194,12 @@ async fn gaps_in_what_the_operator_set_up_are_warned_of() {
     let file = "[[clients]]\nsubject = \"c\"\ntoken_file = \"open.token\"\nscopes = [\"list\"]\n";
     std::fs::write(directory.path().join("modrack.toml"), file).expect("the directory is ours");
     let host = Host::start_in(directory, &[]);
-    let log = host.process().output();
-    assert!(log.contains("can read a secret of the host") && log.contains("open.token"), "{log}");
-    assert!(log.contains("`[[clients]]` without `[[providers]]`"), "{log}");
+    let said = ["can read a secret of the host", "open.token", "`[[clients]]` without `[[providers]]`"];
+    testkit::eventually("the warnings", || async {
+        let log = host.process().output();
+        said.iter().all(|part| log.contains(part)).then_some(())
+    })
+    .await;
 }
 
 /// The exit code of `modrack modules …`, and its error code where it failed.
