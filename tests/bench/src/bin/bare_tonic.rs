@@ -2,9 +2,10 @@
 
 use protocol::generated::provider::v1 as pb;
 use protocol::generated::provider::v1::module_executor_server::{ModuleExecutor, ModuleExecutorServer};
-use tokio::net::{TcpListener, UnixListener};
-use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
+use tokio::net::UnixListener;
+use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 struct Bare;
@@ -37,13 +38,11 @@ impl ModuleExecutor for Bare {
 #[expect(clippy::print_stdout, reason = "says where it listens")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let socket = std::env::args().nth(1).ok_or("name the path of the Unix socket")?;
-    let tcp = TcpListener::bind("127.0.0.1:0").await?;
+    // The server's own `tcp_nodelay` does not reach connections that are handed to it.
+    let tcp = TcpIncoming::bind(([127, 0, 0, 1], 0).into())?.with_nodelay(Some(true));
     let unix = UnixListener::bind(&socket)?;
     println!("http://{}", tcp.local_addr()?);
-    let server = || Server::builder().tcp_nodelay(true).add_service(ModuleExecutorServer::new(Bare));
-    tokio::try_join!(
-        server().serve_with_incoming(TcpListenerStream::new(tcp)),
-        server().serve_with_incoming(UnixListenerStream::new(unix)),
-    )?;
+    let server = || Server::builder().add_service(ModuleExecutorServer::new(Bare));
+    tokio::try_join!(server().serve_with_incoming(tcp), server().serve_with_incoming(UnixListenerStream::new(unix)),)?;
     Ok(())
 }
