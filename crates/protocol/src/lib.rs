@@ -13,6 +13,7 @@ pub mod dial;
 pub mod error;
 pub mod frame;
 pub mod generated;
+pub mod listing;
 pub mod module;
 pub mod names;
 pub mod registration;

@@ -4,14 +4,14 @@ use http::Response;
 use http::request::Parts;
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::host_server::Host as _;
-use protocol::{Error, codes};
+use protocol::{Error, codes, listing};
 use registry::Route;
 use serde_json::{Value, json};
 use tonic::body::Body;
 use type_schema::{from_json, msgpack_to_json, parse_json_text};
 
 use crate::access::Principal;
-use crate::http::modules::{coded, plane};
+use crate::http::modules::coded;
 use crate::http::request::{self, CallHeaders};
 use crate::http::{answer, modules};
 use crate::surface::client::ClientSurface;
@@ -74,7 +74,7 @@ pub(crate) fn info(info: Option<pb::CallInfo>) -> Value {
         "execution_id": info.execution_id,
         "revision": info.revision,
         "session_id": info.session_id,
-        "plane": plane(info.plane()),
+        "plane": listing::plane(info.plane()),
         "attempts": info.attempts,
         "duration_us": info.duration_us,
     })
