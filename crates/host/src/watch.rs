@@ -114,10 +114,15 @@ fn same(told: &Route, now: &Route) -> bool {
         && (Arc::ptr_eq(&told.endpoints, &now.endpoints) || told.endpoints == now.endpoints)
 }
 
+/// Ejections are no changes of the registry, and are not told.
+fn shown(route: &Route) -> pb::Module {
+    view::module(route, |_| false)
+}
+
 fn event(news: News) -> Event {
     match news {
-        News::Added(route) => Event::Added(pb::ModuleAdded { module: Some(view::module(&route)) }),
-        News::Changed(route) => Event::Changed(pb::ModuleChanged { module: Some(view::module(&route)) }),
+        News::Added(route) => Event::Added(pb::ModuleAdded { module: Some(shown(&route)) }),
+        News::Changed(route) => Event::Changed(pb::ModuleChanged { module: Some(shown(&route)) }),
         News::Removed(name, reason) => {
             Event::Removed(pb::ModuleRemoved { name: name.as_str().into(), reason: reason.into() })
         }

@@ -70,7 +70,7 @@ impl Host for ClientSurface {
     ) -> Result<Response<pb::GetModuleResponse>, Status> {
         let principal = Principal::of(request.extensions());
         let route = self.route(&request.into_inner().name, |module| principal.may_see(module))?;
-        let module = view::module_now(&route, |session| self.executor.is_ejected(session));
+        let module = view::module(&route, |session| self.executor.is_ejected(session));
         Ok(self.fitting(pb::GetModuleResponse { module: Some(module) })?)
     }
 
@@ -120,8 +120,7 @@ impl ClientSurface {
         asked: Asked,
         request: pb::CallRequest,
     ) -> Result<pb::CallResponse, Error> {
-        let route = self.route(&request.module, |module| principal.may_call(module))?;
-        calls::same_types(&route, &request.schema_fingerprint)?;
+        let route = self.callable(principal, &request.module, &request.schema_fingerprint)?;
         let answer = calls::call(&self.executor, &route, asked, request).await?;
         calls::fitting(answer, self.message_bytes)
     }
@@ -132,8 +131,7 @@ impl ClientSurface {
         asked: Asked,
         request: pb::CallBatchRequest,
     ) -> Result<pb::CallBatchResponse, Error> {
-        let route = self.route(&request.module, |module| principal.may_call(module))?;
-        calls::same_types(&route, &request.schema_fingerprint)?;
+        let route = self.callable(principal, &request.module, &request.schema_fingerprint)?;
         let answer = calls::call_batch(&self.executor, &route, asked, request.inputs).await?;
         calls::fitting(answer, self.message_bytes)
     }
@@ -144,8 +142,7 @@ impl ClientSurface {
         asked: Asked,
         call: pb::CallRequest,
     ) -> Result<impl Stream<Item = Result<pb::CallStreamResponse, Error>> + Send + use<>, Error> {
-        let route = self.route(&call.module, |module| principal.may_call(module))?;
-        calls::same_types(&route, &call.schema_fingerprint)?;
+        let route = self.callable(principal, &call.module, &call.schema_fingerprint)?;
         calls::call_stream(&self.executor, route, asked, call, self.message_bytes).await
     }
 
@@ -155,6 +152,13 @@ impl ClientSurface {
 
     fn fitting<M: Message>(&self, answer: M) -> Result<Response<M>, Error> {
         calls::fitting(answer, self.message_bytes).map(Response::new)
+    }
+
+    /// The route of a module that the caller may call, with the types for which it encoded its input.
+    fn callable(&self, principal: &Principal, name: &str, fingerprint: &str) -> Result<Arc<Route>, Error> {
+        let route = self.route(name, |module| principal.may_call(module))?;
+        calls::same_types(&route, fingerprint)?;
+        Ok(route)
     }
 
     /// The route of a module that the caller may use as `permitted` says. Who may not does not learn whether it exists.
@@ -180,7 +184,7 @@ fn listing(page: &Page, message_bytes: usize, is_ejected: impl Fn(SessionId) -> 
     let room = message_bytes.saturating_sub(TOKEN_BYTES);
     let mut size = 0;
     for route in &page.routes {
-        let module = view::module_now(route, &is_ejected);
+        let module = view::module(route, &is_ejected);
         // With its tag and length.
         size += module.encoded_len() + 6;
         if size > room && !answer.modules.is_empty() {

@@ -6,19 +6,9 @@ use protocol::generated::host::v1 as pb;
 use protocol::schema;
 use registry::{Endpoint, EndpointState, Route};
 
-/// The same with which endpoints get no calls for now; a moment's view.
-pub(crate) fn module_now(route: &Route, is_ejected: impl Fn(SessionId) -> bool) -> pb::Module {
-    let mut module = module(route);
-    for (seen, endpoint) in module.endpoints.iter_mut().zip(route.endpoints.iter()) {
-        if endpoint.state == EndpointState::Ready && is_ejected(endpoint.session) {
-            seen.set_state(pb::SessionState::Ejected);
-        }
-    }
-    module
-}
-
-/// The module with its schemas and who provides it. Holds no secret.
-pub(crate) fn module(route: &Route) -> pb::Module {
+/// The module with its schemas and who provides it; of the ready endpoints those as ejected of which `is_ejected` says so.
+/// Holds no secret.
+pub(crate) fn module(route: &Route, is_ejected: impl Fn(SessionId) -> bool) -> pb::Module {
     let spec = &route.spec;
     pb::Module {
         name: route.name.as_str().into(),
@@ -32,11 +22,11 @@ pub(crate) fn module(route: &Route) -> pb::Module {
         schema_fingerprint: route.fingerprint.to_string(),
         capabilities: Some(spec.capabilities.into()),
         examples: spec.examples.iter().map(Into::into).collect(),
-        endpoints: route.endpoints.iter().map(endpoint).collect(),
+        endpoints: route.endpoints.iter().map(|one| endpoint(one, &is_ejected)).collect(),
     }
 }
 
-fn endpoint(endpoint: &Endpoint) -> pb::Endpoint {
+fn endpoint(endpoint: &Endpoint, is_ejected: impl Fn(SessionId) -> bool) -> pb::Endpoint {
     pb::Endpoint {
         session_id: endpoint.session.to_string(),
         service_id: endpoint.service_id.as_str().into(),
@@ -44,6 +34,7 @@ fn endpoint(endpoint: &Endpoint) -> pb::Endpoint {
         plane: endpoint.plane.map(|plane| plane.to_proto().into()).unwrap_or_default(),
         state: match endpoint.state {
             EndpointState::Pending => pb::SessionState::Pending,
+            EndpointState::Ready if is_ejected(endpoint.session) => pb::SessionState::Ejected,
             EndpointState::Ready => pb::SessionState::Ready,
             EndpointState::Draining => pb::SessionState::Draining,
         }
