@@ -1,10 +1,9 @@
 //! What a host takes by itself: time to start, memory by the number of modules, time to register and list many, size on disk.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use protocol::generated::host::v1::ListModulesRequest;
 use protocol::generated::host::v1::host_client::HostClient;
@@ -14,9 +13,9 @@ use tempfile::TempDir;
 use tonic::transport::Channel;
 
 use crate::machine::Machine;
-use crate::process::{Process, resident};
+use crate::process::{self, Process, beside_this, resident};
 use crate::report::{self, median};
-use crate::subjects::{beside_this, channel};
+use crate::subjects::channel;
 
 /// What `bench host` takes.
 #[derive(Debug, Args)]
@@ -54,12 +53,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let program = beside_this("modrack")?;
     let mut figures = vec![figure("release binary", "MiB", mebibytes(std::fs::metadata(&program)?.len()), Some(30.0))];
     let starts: Vec<f64> =
-        (0..arguments.repetitions).map(|_| Ok(Host::start(&program)?.1.as_secs_f64() * 1e3)).collect::<Result<_>>()?;
+        (0..arguments.repetitions).map(|_| Ok(Host::start()?.1.as_secs_f64() * 1e3)).collect::<Result<_>>()?;
     figures.push(figure("start to serving", "ms", median(starts), Some(100.0)));
     for size in SIZES {
         let mut measured = Vec::new();
         for _ in 0..arguments.repetitions {
-            measured.push(runtime.block_on(registered(&program, size))?);
+            measured.push(runtime.block_on(registered(size))?);
         }
         let of = |select: fn(&Registered) -> f64| median(measured.iter().map(select));
         let goal = (size == 10_000).then_some(2.0);
@@ -110,15 +109,11 @@ struct Host {
 
 impl Host {
     /// Starts a host and times it until it says that it serves.
-    fn start(program: &Path) -> Result<(Self, Duration)> {
+    fn start() -> Result<(Self, Duration)> {
         let directory = tempfile::tempdir()?;
-        let mut command = Command::new(program);
-        command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data-dir"]).arg(directory.path().join("data"));
         let began = Instant::now();
-        let (process, line) = Process::announced(&mut command, &directory.path().join("host.log"))?;
+        let (process, url) = process::host(directory.path())?;
         let took = began.elapsed();
-        let line: serde_json::Value = serde_json::from_str(&line)?;
-        let url = line["listen"].as_str().context("no address")?.to_owned();
         Ok((Self { process, url, _directory: directory }, took))
     }
 }
@@ -129,8 +124,8 @@ struct Registered {
 }
 
 /// Registers so many modules at a fresh host in one request and lists them all, each with two records of some fields.
-async fn registered(program: &Path, modules: usize) -> Result<Registered> {
-    let (host, _) = Host::start(program)?;
+async fn registered(modules: usize) -> Result<Registered> {
+    let (host, _) = Host::start()?;
     let channel = channel(host.url.clone()).await?;
     let specs = (0..modules).map(|number| {
         testkit::module(&format!("Module{number}"), crate::record::TYPE, "{value: Float, words: List<String>}")

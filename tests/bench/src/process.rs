@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -59,6 +59,22 @@ impl Drop for Process {
     }
 }
 
+/// Starts `modrack serve` of the same build with its state below `directory`; gives its process and `http://host:port`.
+pub(crate) fn host(directory: &Path) -> Result<(Process, String)> {
+    let mut command = Command::new(beside_this("modrack")?);
+    command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data-dir"]).arg(directory.join("served"));
+    let (process, line) = Process::announced(&mut command, &directory.join("host.log"))?;
+    let line: serde_json::Value = serde_json::from_str(&line)?;
+    Ok((process, line["listen"].as_str().context("no address")?.to_owned()))
+}
+
+/// A program of the same build.
+pub(crate) fn beside_this(name: &str) -> Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    anyhow::ensure!(path.exists(), "{} is missing; `cargo xtask bench call` builds it", path.display());
+    Ok(path)
+}
+
 /// Time that all threads of a process spent on a core, from the scheduler's own account in nanoseconds.
 pub(crate) fn cpu_time(process: u32) -> Result<Duration> {
     let mut total = 0;
@@ -79,9 +95,9 @@ pub(crate) fn resident(process: u32) -> Result<u64> {
 }
 
 /// Waits until `ready` says so.
-pub(crate) async fn until(what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
+pub(crate) async fn until(what: &str, mut ready: impl AsyncFnMut() -> bool) -> Result<()> {
     let since = Instant::now();
-    while !ready() {
+    while !ready().await {
         anyhow::ensure!(since.elapsed() < PATIENCE, "{what} did not happen within {PATIENCE:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -1,6 +1,6 @@
 //! What is measured: bare servers, and modules on a host behind each plane, as processes of their own. Measures nothing itself.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::process::{Process, until};
+use crate::process::{self, Process, beside_this, until};
 
 /// In what the module or server is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -64,13 +64,6 @@ impl Plane {
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-}
-
-/// A program of the same build.
-pub(crate) fn beside_this(name: &str) -> Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name(name);
-    anyhow::ensure!(path.exists(), "{} is missing; `cargo xtask bench call` builds it", path.display());
-    Ok(path)
 }
 
 fn python(script: &str) -> Command {
@@ -203,7 +196,7 @@ impl InProcess {
                 routes.get(name).is_some_and(|route| route.endpoints.iter().any(ready))
             })
         };
-        until("the registration of the providers", callable).await?;
+        until("the registration of the providers", async || callable()).await?;
         Ok(Self { running, _providers: providers, stop: Some(stop), served })
     }
 
@@ -254,26 +247,14 @@ pub(crate) struct OutOfProcess {
 impl OutOfProcess {
     /// Starts the host, waits until every module is callable, and connects.
     pub(crate) async fn start(directory: &Path) -> Result<Self> {
-        let mut command = Command::new(beside_this("modrack")?);
-        command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data-dir"]).arg(directory.join("served"));
-        let (host, line) = Process::announced(&mut command, &directory.join("host.log"))?;
-        let url =
-            serde_json::from_str::<serde_json::Value>(&line)?["listen"].as_str().context("no address")?.to_owned();
+        let (host, url) = process::host(directory)?;
         let which = LANGUAGES.map(|language| (language, Plane::Link));
         let providers = Providers::start(&url, &which, directory)?;
         let subject = Self { host, _providers: providers, client: HostClient::new(channel(url).await?) };
         let input = crate::record::of_size(100)?;
         for language in LANGUAGES {
             let call = subject.call(language, &input);
-            let since = std::time::Instant::now();
-            while let Err(error) = call().await {
-                anyhow::ensure!(
-                    since.elapsed() < crate::process::PATIENCE,
-                    "{} is not callable: {error}",
-                    language.name()
-                );
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            until(&format!("a call of {}", language.name()), async || call().await.is_ok()).await?;
         }
         Ok(subject)
     }
