@@ -5,8 +5,8 @@ use clap::ValueEnum;
 use xshell::cmd;
 
 use crate::progress::Progress;
+use crate::setup;
 use crate::workspace::Workspace;
-use crate::{npm, setup};
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,13 +28,9 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, benches: &[Bench],
     );
     let shell = &workspace.shell;
     if benches != [Bench::Codec] {
-        setup::run(workspace, progress)?;
+        setup::sdks(workspace, progress)?;
         let parts = ["--package", "bench", "--package", "cli", "--bins"];
         progress.command("release build", cmd!(shell, "cargo build --locked --release {parts...}"))?;
-    }
-    if benches.contains(&Bench::Call) {
-        let _directory = shell.push_dir(npm::SDK);
-        progress.command("TypeScript SDK", cmd!(shell, "npm run --silent build"))?;
     }
     for bench in benches {
         match bench {

@@ -9,23 +9,19 @@ use xshell::cmd;
 use crate::progress::Progress;
 use crate::stage::Stage;
 use crate::workspace::Workspace;
-use crate::{npm, python, setup};
+use crate::{python, setup};
 
 /// What the modules are called on.
 const TEXT: &str = "examples/texts/as-you-like-it.txt";
 
 /// Builds what is needed, runs the demo, and ends every process that it started.
 pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
-    setup::run(workspace, progress)?;
+    setup::sdks(workspace, progress)?;
     let shell = &workspace.shell;
     let parts = ["--package", "cli", "--bin", "modrack"];
     progress.command("host", cmd!(shell, "cargo build --locked {parts...}"))?;
     let parts = ["--package", "modrack", "--example", "strings_modules", "--example", "demo"];
     progress.command("Rust modules", cmd!(shell, "cargo build --locked {parts...}"))?;
-    {
-        let _directory = shell.push_dir(npm::SDK);
-        progress.command("TypeScript modules", cmd!(shell, "npm run --silent build"))?;
-    }
     let data = shell.create_temp_dir()?;
     let stage = Stage::new(workspace, data.path());
     let (host, address) = stage.host(data.path())?;

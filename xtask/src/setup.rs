@@ -19,6 +19,12 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
     node_project(workspace, progress, npm::BINDINGS)
 }
 
+/// Makes the SDKs of Python and TypeScript usable, which is all that providers need.
+pub(crate) fn sdks(workspace: &Workspace, progress: &Progress) -> Result<()> {
+    python::install(workspace, progress)?;
+    build_typescript(workspace, progress)
+}
+
 /// Installs the packages of one npm project.
 pub(crate) fn node_project(workspace: &Workspace, progress: &Progress, project: &str) -> Result<()> {
     prerequisites::node(&workspace.shell)?;
