@@ -161,7 +161,7 @@ impl Client {
 
     /// What changes. The stream itself has no deadline; a dead connection is noticed by pings.
     pub(crate) async fn watch(&self, pattern: &str) -> Result<tonic::Streaming<pb::WatchResponse>, Failure> {
-        let request = pb::WatchRequest { pattern: pattern.into() };
+        let request = pb::WatchRequest { pattern: pattern.into(), runs: false };
         self.answer(self.inner.clone().watch(request), ANSWER).await
     }
 

@@ -119,6 +119,7 @@ impl CallSpan {
             pb_plane::Link => DataPlane::Link.as_str(),
             pb_plane::Attach => DataPlane::Attach.as_str(),
             pb_plane::Unary => DataPlane::Unary.as_str(),
+            pb_plane::Host => "host",
             pb_plane::Unspecified => "none",
         };
         span.set_attributes([

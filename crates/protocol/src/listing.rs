@@ -8,12 +8,13 @@ use crate::generated::host::v1 as pb;
 use crate::generated::provider::v1::{DataPlane, ModuleExample};
 use crate::schema;
 
-/// `unary`, `attach`, `link`; empty while pending.
+/// `unary`, `attach`, `link`, `host`; empty while pending.
 pub fn plane(plane: DataPlane) -> &'static str {
     match plane {
         DataPlane::Unary => "unary",
         DataPlane::Attach => "attach",
         DataPlane::Link => "link",
+        DataPlane::Host => "host",
         DataPlane::Unspecified => "",
     }
 }

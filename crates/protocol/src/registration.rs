@@ -170,8 +170,8 @@ fn reach(request: &pb::RegisterRequest) -> Result<Reach, Error> {
             Ok(pb::DataPlane::Unary) => reach.service_url.clone_from(&service_url),
             Ok(pb::DataPlane::Attach) => reach.attach = true,
             Ok(pb::DataPlane::Link) => reach.link = true,
-            // A plane of a later version: the others may do.
-            Ok(pb::DataPlane::Unspecified) | Err(_) => {}
+            // A plane that no provider has, or one of a later version: the others may do.
+            Ok(pb::DataPlane::Unspecified | pb::DataPlane::Host) | Err(_) => {}
         }
     }
     let unary_asked = request.planes.contains(&pb::DataPlane::Unary.into());

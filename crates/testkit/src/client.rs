@@ -218,7 +218,7 @@ impl Client {
     /// # Errors
     /// The coded error.
     pub async fn watch(&self, pattern: &str) -> Result<Watch, Error> {
-        let request = host::WatchRequest { pattern: pattern.to_owned() };
+        let request = host::WatchRequest { pattern: pattern.to_owned(), runs: false };
         let answer = within("the beginning of a watch", self.host().watch(request)).await;
         Ok(Watch(answer.map_err(|status| coded(&status))?.into_inner()))
     }

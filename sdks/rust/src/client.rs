@@ -300,7 +300,7 @@ impl Client {
     /// # Errors
     /// As [`Client::list_modules`].
     pub async fn watch(&self, pattern: &str) -> Result<Watch, Error> {
-        let request = WatchRequest { pattern: pattern.to_owned() };
+        let request = WatchRequest { pattern: pattern.to_owned(), runs: false };
         self.wire.watch(request).await.map(Watch::new)
     }
 }

@@ -55,7 +55,12 @@ fn print(event: &Event, output: &Output) -> Result<(), Failures> {
             anstream::eprintln!("{} {what}; waiting for changes, Ctrl-C ends", synced.modules);
             Ok(())
         }
-        Event::Added(_) | Event::Changed(_) => Ok(()),
+        Event::Added(_)
+        | Event::Changed(_)
+        | Event::Pipeline(_)
+        | Event::PipelineRemoved(_)
+        | Event::Run(_)
+        | Event::RunsMissed(_) => Ok(()),
     }
 }
 
@@ -81,5 +86,6 @@ fn json(event: &Event) -> Value {
         Event::Changed(changed) => module("changed", &changed.module),
         Event::Removed(removed) => json!({ "event": "removed", "name": removed.name, "reason": removed.reason }),
         Event::Synced(synced) => json!({ "event": "synced", "modules": synced.modules }),
+        Event::Pipeline(_) | Event::PipelineRemoved(_) | Event::Run(_) | Event::RunsMissed(_) => Value::Null,
     }
 }

@@ -46,6 +46,7 @@ type CallStream = Pin<Box<dyn Stream<Item = Result<pb::CallStreamResponse, Statu
 #[tonic::async_trait]
 impl Host for ClientSurface {
     type WatchStream = WatchStream;
+    type RunPipelineStreamStream = Pin<Box<dyn Stream<Item = Result<pb::RunPipelineStreamResponse, Status>> + Send>>;
     type CallStreamStream = CallStream;
 
     async fn list_modules(
@@ -104,6 +105,63 @@ impl Host for ClientSurface {
         let mut asked = Asked::of(&metadata, &extensions, self.waits());
         let span = self.telemetry.begin(&request.module, &mut asked.trace);
         span.end(self.answer_all(&Principal::of(&extensions), asked, request).await, |answer| answer.info.as_ref())
+    }
+
+    async fn check_pipeline(
+        &self,
+        _: Request<pb::CheckPipelineRequest>,
+    ) -> Result<Response<pb::CheckPipelineResponse>, Status> {
+        Err(Status::unimplemented("pipelines"))
+    }
+
+    async fn run_pipeline(
+        &self,
+        _: Request<pb::RunPipelineRequest>,
+    ) -> Result<Response<pb::RunPipelineResponse>, Status> {
+        Err(Status::unimplemented("pipelines"))
+    }
+
+    async fn put_pipeline(
+        &self,
+        _: Request<pb::PutPipelineRequest>,
+    ) -> Result<Response<pb::PutPipelineResponse>, Status> {
+        Err(Status::unimplemented("pipelines"))
+    }
+
+    async fn get_pipeline(
+        &self,
+        _: Request<pb::GetPipelineRequest>,
+    ) -> Result<Response<pb::GetPipelineResponse>, Status> {
+        Err(Status::unimplemented("pipelines"))
+    }
+
+    async fn list_pipelines(
+        &self,
+        _: Request<pb::ListPipelinesRequest>,
+    ) -> Result<Response<pb::ListPipelinesResponse>, Status> {
+        Err(Status::unimplemented("pipelines"))
+    }
+
+    async fn delete_pipeline(
+        &self,
+        _: Request<pb::DeletePipelineRequest>,
+    ) -> Result<Response<pb::DeletePipelineResponse>, Status> {
+        Err(Status::unimplemented("pipelines"))
+    }
+
+    async fn get_run(&self, _: Request<pb::GetRunRequest>) -> Result<Response<pb::GetRunResponse>, Status> {
+        Err(Status::unimplemented("pipelines"))
+    }
+
+    async fn list_runs(&self, _: Request<pb::ListRunsRequest>) -> Result<Response<pb::ListRunsResponse>, Status> {
+        Err(Status::unimplemented("pipelines"))
+    }
+
+    async fn run_pipeline_stream(
+        &self,
+        _: Request<pb::RunPipelineStreamRequest>,
+    ) -> Result<Response<Self::RunPipelineStreamStream>, Status> {
+        Err(Status::unimplemented("pipelines"))
     }
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Result<Response<WatchStream>, Status> {

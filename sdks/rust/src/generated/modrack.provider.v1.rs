@@ -978,6 +978,8 @@ pub enum DataPlane {
     Attach = 2,
     /// The provider connects to the link's socket on the same machine.
     Link = 3,
+    /// The module runs inside the host: a stored pipeline. No provider says this.
+    Host = 4,
 }
 impl DataPlane {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -990,6 +992,7 @@ impl DataPlane {
             Self::Unary => "DATA_PLANE_UNARY",
             Self::Attach => "DATA_PLANE_ATTACH",
             Self::Link => "DATA_PLANE_LINK",
+            Self::Host => "DATA_PLANE_HOST",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -999,6 +1002,7 @@ impl DataPlane {
             "DATA_PLANE_UNARY" => Some(Self::Unary),
             "DATA_PLANE_ATTACH" => Some(Self::Attach),
             "DATA_PLANE_LINK" => Some(Self::Link),
+            "DATA_PLANE_HOST" => Some(Self::Host),
             _ => None,
         }
     }

@@ -116,7 +116,7 @@ impl Plane {
             DataPlane::Link => Some(Self::Link),
             DataPlane::Attach => Some(Self::Attach),
             DataPlane::Unary => Some(Self::Unary),
-            DataPlane::Unspecified => None,
+            DataPlane::Host | DataPlane::Unspecified => None,
         }
     }
 }

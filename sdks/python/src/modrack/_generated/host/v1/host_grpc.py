@@ -16,6 +16,7 @@ import grpc
 import grpc.aio
 
 from ...host.v1 import host_pb as _host_v1_host_pb
+from ...host.v1 import pipeline_pb as _host_v1_pipeline_pb
 
 
 class HostStub:
@@ -78,6 +79,91 @@ class HostStub:
             response_deserializer=_host_v1_host_pb.WatchResponse.FromString,
         )
         """Called by a client: what changes in the registry, beginning with the present state. Ends with the host."""
+        self.CheckPipeline: grpc.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.CheckPipelineRequest,
+            _host_v1_pipeline_pb.CheckPipelineResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/CheckPipeline",
+            request_serializer=_host_v1_pipeline_pb.CheckPipelineRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.CheckPipelineResponse.FromString,
+        )
+        """Called by a client: whether a pipeline checks against the modules that are registered now, and all that is to be said of its source."""
+        self.RunPipeline: grpc.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.RunPipelineRequest,
+            _host_v1_pipeline_pb.RunPipelineResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/RunPipeline",
+            request_serializer=_host_v1_pipeline_pb.RunPipelineRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.RunPipelineResponse.FromString,
+        )
+        """Called by a client: runs a pipeline and waits for its outputs. The gRPC deadline is honoured; without one, the host's default for runs
+        applies. A failure is the gRPC status; its details name run, node, module and place, and `GetRun` gives the record.
+        """
+        self.RunPipelineStream: grpc.UnaryStreamMultiCallable[
+            _host_v1_pipeline_pb.RunPipelineStreamRequest,
+            _host_v1_pipeline_pb.RunPipelineStreamResponse,
+        ] = channel.unary_stream(
+            "/modrack.host.v1.Host/RunPipelineStream",
+            request_serializer=_host_v1_pipeline_pb.RunPipelineStreamRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.RunPipelineStreamResponse.FromString,
+        )
+        """Called by a client: runs a pipeline and tells what happens as it happens. The last message is `ended`, also when the run failed; the
+        gRPC status then says only whether the run began. A client that leaves cancels the run.
+        """
+        self.PutPipeline: grpc.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.PutPipelineRequest,
+            _host_v1_pipeline_pb.PutPipelineResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/PutPipeline",
+            request_serializer=_host_v1_pipeline_pb.PutPipelineRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.PutPipelineResponse.FromString,
+        )
+        """Called by a client: stores a pipeline as the module `pipeline.NAME`, or replaces it. It must check."""
+        self.GetPipeline: grpc.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.GetPipelineRequest,
+            _host_v1_pipeline_pb.GetPipelineResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/GetPipeline",
+            request_serializer=_host_v1_pipeline_pb.GetPipelineRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.GetPipelineResponse.FromString,
+        )
+        """Called by a client: one stored pipeline with its source."""
+        self.ListPipelines: grpc.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.ListPipelinesRequest,
+            _host_v1_pipeline_pb.ListPipelinesResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/ListPipelines",
+            request_serializer=_host_v1_pipeline_pb.ListPipelinesRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.ListPipelinesResponse.FromString,
+        )
+        """Called by a client: the stored pipelines in ascending order of their names, also those that check no longer."""
+        self.DeletePipeline: grpc.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.DeletePipelineRequest,
+            _host_v1_pipeline_pb.DeletePipelineResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/DeletePipeline",
+            request_serializer=_host_v1_pipeline_pb.DeletePipelineRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.DeletePipelineResponse.FromString,
+        )
+        """Called by a client: removes a stored pipeline and its module. Runs that have begun go on."""
+        self.GetRun: grpc.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.GetRunRequest,
+            _host_v1_pipeline_pb.GetRunResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/GetRun",
+            request_serializer=_host_v1_pipeline_pb.GetRunRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.GetRunResponse.FromString,
+        )
+        """Called by a client: the record of a run; the host keeps those of late."""
+        self.ListRuns: grpc.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.ListRunsRequest,
+            _host_v1_pipeline_pb.ListRunsResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/ListRuns",
+            request_serializer=_host_v1_pipeline_pb.ListRunsRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.ListRunsResponse.FromString,
+        )
+        """Called by a client: the runs that the host has records of, latest first, without their nodes."""
 
 
 class HostAsyncStub:
@@ -140,6 +226,91 @@ class HostAsyncStub:
             response_deserializer=_host_v1_host_pb.WatchResponse.FromString,
         )
         """Called by a client: what changes in the registry, beginning with the present state. Ends with the host."""
+        self.CheckPipeline: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.CheckPipelineRequest,
+            _host_v1_pipeline_pb.CheckPipelineResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/CheckPipeline",
+            request_serializer=_host_v1_pipeline_pb.CheckPipelineRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.CheckPipelineResponse.FromString,
+        )
+        """Called by a client: whether a pipeline checks against the modules that are registered now, and all that is to be said of its source."""
+        self.RunPipeline: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.RunPipelineRequest,
+            _host_v1_pipeline_pb.RunPipelineResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/RunPipeline",
+            request_serializer=_host_v1_pipeline_pb.RunPipelineRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.RunPipelineResponse.FromString,
+        )
+        """Called by a client: runs a pipeline and waits for its outputs. The gRPC deadline is honoured; without one, the host's default for runs
+        applies. A failure is the gRPC status; its details name run, node, module and place, and `GetRun` gives the record.
+        """
+        self.RunPipelineStream: grpc.aio.UnaryStreamMultiCallable[
+            _host_v1_pipeline_pb.RunPipelineStreamRequest,
+            _host_v1_pipeline_pb.RunPipelineStreamResponse,
+        ] = channel.unary_stream(
+            "/modrack.host.v1.Host/RunPipelineStream",
+            request_serializer=_host_v1_pipeline_pb.RunPipelineStreamRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.RunPipelineStreamResponse.FromString,
+        )
+        """Called by a client: runs a pipeline and tells what happens as it happens. The last message is `ended`, also when the run failed; the
+        gRPC status then says only whether the run began. A client that leaves cancels the run.
+        """
+        self.PutPipeline: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.PutPipelineRequest,
+            _host_v1_pipeline_pb.PutPipelineResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/PutPipeline",
+            request_serializer=_host_v1_pipeline_pb.PutPipelineRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.PutPipelineResponse.FromString,
+        )
+        """Called by a client: stores a pipeline as the module `pipeline.NAME`, or replaces it. It must check."""
+        self.GetPipeline: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.GetPipelineRequest,
+            _host_v1_pipeline_pb.GetPipelineResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/GetPipeline",
+            request_serializer=_host_v1_pipeline_pb.GetPipelineRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.GetPipelineResponse.FromString,
+        )
+        """Called by a client: one stored pipeline with its source."""
+        self.ListPipelines: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.ListPipelinesRequest,
+            _host_v1_pipeline_pb.ListPipelinesResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/ListPipelines",
+            request_serializer=_host_v1_pipeline_pb.ListPipelinesRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.ListPipelinesResponse.FromString,
+        )
+        """Called by a client: the stored pipelines in ascending order of their names, also those that check no longer."""
+        self.DeletePipeline: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.DeletePipelineRequest,
+            _host_v1_pipeline_pb.DeletePipelineResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/DeletePipeline",
+            request_serializer=_host_v1_pipeline_pb.DeletePipelineRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.DeletePipelineResponse.FromString,
+        )
+        """Called by a client: removes a stored pipeline and its module. Runs that have begun go on."""
+        self.GetRun: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.GetRunRequest,
+            _host_v1_pipeline_pb.GetRunResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/GetRun",
+            request_serializer=_host_v1_pipeline_pb.GetRunRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.GetRunResponse.FromString,
+        )
+        """Called by a client: the record of a run; the host keeps those of late."""
+        self.ListRuns: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_pipeline_pb.ListRunsRequest,
+            _host_v1_pipeline_pb.ListRunsResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/ListRuns",
+            request_serializer=_host_v1_pipeline_pb.ListRunsRequest.SerializeToString,
+            response_deserializer=_host_v1_pipeline_pb.ListRunsResponse.FromString,
+        )
+        """Called by a client: the runs that the host has records of, latest first, without their nodes."""
 
 
 class HostServicer:
@@ -194,6 +365,82 @@ class HostServicer:
     ) -> Iterator[_host_v1_host_pb.WatchResponse]:
         """Called by a client: what changes in the registry, beginning with the present state. Ends with the host."""
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "`Watch` is not implemented")
+
+    def CheckPipeline(
+        self,
+        request: _host_v1_pipeline_pb.CheckPipelineRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_pipeline_pb.CheckPipelineResponse:
+        """Called by a client: whether a pipeline checks against the modules that are registered now, and all that is to be said of its source."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`CheckPipeline` is not implemented")
+
+    def RunPipeline(
+        self,
+        request: _host_v1_pipeline_pb.RunPipelineRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_pipeline_pb.RunPipelineResponse:
+        """Called by a client: runs a pipeline and waits for its outputs. The gRPC deadline is honoured; without one, the host's default for runs
+        applies. A failure is the gRPC status; its details name run, node, module and place, and `GetRun` gives the record.
+        """
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`RunPipeline` is not implemented")
+
+    def RunPipelineStream(
+        self,
+        request: _host_v1_pipeline_pb.RunPipelineStreamRequest,
+        context: grpc.ServicerContext,
+    ) -> Iterator[_host_v1_pipeline_pb.RunPipelineStreamResponse]:
+        """Called by a client: runs a pipeline and tells what happens as it happens. The last message is `ended`, also when the run failed; the
+        gRPC status then says only whether the run began. A client that leaves cancels the run.
+        """
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`RunPipelineStream` is not implemented")
+
+    def PutPipeline(
+        self,
+        request: _host_v1_pipeline_pb.PutPipelineRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_pipeline_pb.PutPipelineResponse:
+        """Called by a client: stores a pipeline as the module `pipeline.NAME`, or replaces it. It must check."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`PutPipeline` is not implemented")
+
+    def GetPipeline(
+        self,
+        request: _host_v1_pipeline_pb.GetPipelineRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_pipeline_pb.GetPipelineResponse:
+        """Called by a client: one stored pipeline with its source."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`GetPipeline` is not implemented")
+
+    def ListPipelines(
+        self,
+        request: _host_v1_pipeline_pb.ListPipelinesRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_pipeline_pb.ListPipelinesResponse:
+        """Called by a client: the stored pipelines in ascending order of their names, also those that check no longer."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`ListPipelines` is not implemented")
+
+    def DeletePipeline(
+        self,
+        request: _host_v1_pipeline_pb.DeletePipelineRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_pipeline_pb.DeletePipelineResponse:
+        """Called by a client: removes a stored pipeline and its module. Runs that have begun go on."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`DeletePipeline` is not implemented")
+
+    def GetRun(
+        self,
+        request: _host_v1_pipeline_pb.GetRunRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_pipeline_pb.GetRunResponse:
+        """Called by a client: the record of a run; the host keeps those of late."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`GetRun` is not implemented")
+
+    def ListRuns(
+        self,
+        request: _host_v1_pipeline_pb.ListRunsRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_pipeline_pb.ListRunsResponse:
+        """Called by a client: the runs that the host has records of, latest first, without their nodes."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`ListRuns` is not implemented")
 
 
 class HostAsyncServicer:
@@ -251,6 +498,83 @@ class HostAsyncServicer:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`Watch` is not implemented")
         yield _host_v1_host_pb.WatchResponse()
 
+    async def CheckPipeline(
+        self,
+        request: _host_v1_pipeline_pb.CheckPipelineRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_pipeline_pb.CheckPipelineResponse:
+        """Called by a client: whether a pipeline checks against the modules that are registered now, and all that is to be said of its source."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`CheckPipeline` is not implemented")
+
+    async def RunPipeline(
+        self,
+        request: _host_v1_pipeline_pb.RunPipelineRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_pipeline_pb.RunPipelineResponse:
+        """Called by a client: runs a pipeline and waits for its outputs. The gRPC deadline is honoured; without one, the host's default for runs
+        applies. A failure is the gRPC status; its details name run, node, module and place, and `GetRun` gives the record.
+        """
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`RunPipeline` is not implemented")
+
+    async def RunPipelineStream(
+        self,
+        request: _host_v1_pipeline_pb.RunPipelineStreamRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> AsyncIterator[_host_v1_pipeline_pb.RunPipelineStreamResponse]:
+        """Called by a client: runs a pipeline and tells what happens as it happens. The last message is `ended`, also when the run failed; the
+        gRPC status then says only whether the run began. A client that leaves cancels the run.
+        """
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`RunPipelineStream` is not implemented")
+        yield _host_v1_pipeline_pb.RunPipelineStreamResponse()
+
+    async def PutPipeline(
+        self,
+        request: _host_v1_pipeline_pb.PutPipelineRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_pipeline_pb.PutPipelineResponse:
+        """Called by a client: stores a pipeline as the module `pipeline.NAME`, or replaces it. It must check."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`PutPipeline` is not implemented")
+
+    async def GetPipeline(
+        self,
+        request: _host_v1_pipeline_pb.GetPipelineRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_pipeline_pb.GetPipelineResponse:
+        """Called by a client: one stored pipeline with its source."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`GetPipeline` is not implemented")
+
+    async def ListPipelines(
+        self,
+        request: _host_v1_pipeline_pb.ListPipelinesRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_pipeline_pb.ListPipelinesResponse:
+        """Called by a client: the stored pipelines in ascending order of their names, also those that check no longer."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`ListPipelines` is not implemented")
+
+    async def DeletePipeline(
+        self,
+        request: _host_v1_pipeline_pb.DeletePipelineRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_pipeline_pb.DeletePipelineResponse:
+        """Called by a client: removes a stored pipeline and its module. Runs that have begun go on."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`DeletePipeline` is not implemented")
+
+    async def GetRun(
+        self,
+        request: _host_v1_pipeline_pb.GetRunRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_pipeline_pb.GetRunResponse:
+        """Called by a client: the record of a run; the host keeps those of late."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`GetRun` is not implemented")
+
+    async def ListRuns(
+        self,
+        request: _host_v1_pipeline_pb.ListRunsRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_pipeline_pb.ListRunsResponse:
+        """Called by a client: the runs that the host has records of, latest first, without their nodes."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`ListRuns` is not implemented")
+
 
 def add_HostServicer_to_server(
     servicer: HostServicer | HostAsyncServicer,
@@ -287,6 +611,51 @@ def add_HostServicer_to_server(
             servicer.Watch,
             request_deserializer=_host_v1_host_pb.WatchRequest.FromString,
             response_serializer=_host_v1_host_pb.WatchResponse.SerializeToString,
+        ),
+        "CheckPipeline": grpc.unary_unary_rpc_method_handler(
+            servicer.CheckPipeline,
+            request_deserializer=_host_v1_pipeline_pb.CheckPipelineRequest.FromString,
+            response_serializer=_host_v1_pipeline_pb.CheckPipelineResponse.SerializeToString,
+        ),
+        "RunPipeline": grpc.unary_unary_rpc_method_handler(
+            servicer.RunPipeline,
+            request_deserializer=_host_v1_pipeline_pb.RunPipelineRequest.FromString,
+            response_serializer=_host_v1_pipeline_pb.RunPipelineResponse.SerializeToString,
+        ),
+        "RunPipelineStream": grpc.unary_stream_rpc_method_handler(
+            servicer.RunPipelineStream,
+            request_deserializer=_host_v1_pipeline_pb.RunPipelineStreamRequest.FromString,
+            response_serializer=_host_v1_pipeline_pb.RunPipelineStreamResponse.SerializeToString,
+        ),
+        "PutPipeline": grpc.unary_unary_rpc_method_handler(
+            servicer.PutPipeline,
+            request_deserializer=_host_v1_pipeline_pb.PutPipelineRequest.FromString,
+            response_serializer=_host_v1_pipeline_pb.PutPipelineResponse.SerializeToString,
+        ),
+        "GetPipeline": grpc.unary_unary_rpc_method_handler(
+            servicer.GetPipeline,
+            request_deserializer=_host_v1_pipeline_pb.GetPipelineRequest.FromString,
+            response_serializer=_host_v1_pipeline_pb.GetPipelineResponse.SerializeToString,
+        ),
+        "ListPipelines": grpc.unary_unary_rpc_method_handler(
+            servicer.ListPipelines,
+            request_deserializer=_host_v1_pipeline_pb.ListPipelinesRequest.FromString,
+            response_serializer=_host_v1_pipeline_pb.ListPipelinesResponse.SerializeToString,
+        ),
+        "DeletePipeline": grpc.unary_unary_rpc_method_handler(
+            servicer.DeletePipeline,
+            request_deserializer=_host_v1_pipeline_pb.DeletePipelineRequest.FromString,
+            response_serializer=_host_v1_pipeline_pb.DeletePipelineResponse.SerializeToString,
+        ),
+        "GetRun": grpc.unary_unary_rpc_method_handler(
+            servicer.GetRun,
+            request_deserializer=_host_v1_pipeline_pb.GetRunRequest.FromString,
+            response_serializer=_host_v1_pipeline_pb.GetRunResponse.SerializeToString,
+        ),
+        "ListRuns": grpc.unary_unary_rpc_method_handler(
+            servicer.ListRuns,
+            request_deserializer=_host_v1_pipeline_pb.ListRunsRequest.FromString,
+            response_serializer=_host_v1_pipeline_pb.ListRunsResponse.SerializeToString,
         ),
     }
     handler = grpc.method_handlers_generic_handler("modrack.host.v1.Host", handlers)

@@ -22,6 +22,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 
 from ...error.v1 import error_pb as _error_v1_error_pb
+from ...host.v1 import pipeline_pb as _host_v1_pipeline_pb
 from ...provider.v1 import registry_pb as _provider_v1_registry_pb
 from ...types.v1 import types_pb as _types_v1_types_pb
 
@@ -424,12 +425,16 @@ class WatchRequest(_message.Message):
     """Which changes to tell."""
 
     PATTERN_FIELD_NUMBER: _Final = 1
+    RUNS_FIELD_NUMBER: _Final = 2
     pattern: str
     """As in `ListModulesRequest`."""
+    runs: bool
+    """Tell of the runs of pipelines too. Runs that began before are told from here on."""
     def __init__(
         self,
         *,
         pattern: str | None = ...,
+        runs: bool | None = ...,
     ) -> None: ...
 
 class WatchResponse(_message.Message):
@@ -439,6 +444,10 @@ class WatchResponse(_message.Message):
     CHANGED_FIELD_NUMBER: _Final = 2
     REMOVED_FIELD_NUMBER: _Final = 3
     SYNCED_FIELD_NUMBER: _Final = 4
+    PIPELINE_FIELD_NUMBER: _Final = 5
+    PIPELINE_REMOVED_FIELD_NUMBER: _Final = 6
+    RUN_FIELD_NUMBER: _Final = 7
+    RUNS_MISSED_FIELD_NUMBER: _Final = 8
     @property
     def added(self) -> ModuleAdded:
         """The module is registered; also sent for each one at the beginning."""
@@ -451,6 +460,18 @@ class WatchResponse(_message.Message):
     @property
     def synced(self) -> WatchSynced:
         """The present state is told; from here on these are changes."""
+    @property
+    def pipeline(self) -> _host_v1_pipeline_pb.PipelineChanged:
+        """A stored pipeline whose module matches the pattern was put, or checks no longer, or checks again; also sent for each one at the beginning."""
+    @property
+    def pipeline_removed(self) -> _host_v1_pipeline_pb.PipelineRemoved:
+        """A stored pipeline is gone."""
+    @property
+    def run(self) -> _host_v1_pipeline_pb.RunEvent:
+        """Something happened in a run; only with `runs`. A watcher that falls behind misses events of runs, and is told how many."""
+    @property
+    def runs_missed(self) -> _host_v1_pipeline_pb.RunEventsMissed:
+        """So many events of runs were not told."""
     def __init__(
         self,
         *,
@@ -458,9 +479,13 @@ class WatchResponse(_message.Message):
         changed: ModuleChanged | _Mapping[str, _Any] | None = ...,
         removed: ModuleRemoved | _Mapping[str, _Any] | None = ...,
         synced: WatchSynced | _Mapping[str, _Any] | None = ...,
+        pipeline: _host_v1_pipeline_pb.PipelineChanged | _Mapping[str, _Any] | None = ...,
+        pipeline_removed: _host_v1_pipeline_pb.PipelineRemoved | _Mapping[str, _Any] | None = ...,
+        run: _host_v1_pipeline_pb.RunEvent | _Mapping[str, _Any] | None = ...,
+        runs_missed: _host_v1_pipeline_pb.RunEventsMissed | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: _Literal["added", "changed", "event", "removed", "synced"]) -> bool: ...
-    def WhichOneof(self, oneof_group: _Literal["event"]) -> _Literal["added", "changed", "removed", "synced"] | None: ...
+    def HasField(self, field_name: _Literal["added", "changed", "event", "pipeline", "pipeline_removed", "removed", "run", "runs_missed", "synced"]) -> bool: ...
+    def WhichOneof(self, oneof_group: _Literal["event"]) -> _Literal["added", "changed", "removed", "synced", "pipeline", "pipeline_removed", "run", "runs_missed"] | None: ...
 
 class ModuleAdded(_message.Message):
     """A module that was not there before."""

@@ -35,11 +35,14 @@ class DataPlane(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     """The provider opens `ModuleRegistry.Attach`."""
     DATA_PLANE_LINK: _ClassVar[DataPlane]
     """The provider connects to the link's socket on the same machine."""
+    DATA_PLANE_HOST: _ClassVar[DataPlane]
+    """The module runs inside the host: a stored pipeline. No provider says this."""
 
 DATA_PLANE_UNSPECIFIED: DataPlane
 DATA_PLANE_UNARY: DataPlane
 DATA_PLANE_ATTACH: DataPlane
 DATA_PLANE_LINK: DataPlane
+DATA_PLANE_HOST: DataPlane
 
 class Command(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     """What the host wants of a provider."""

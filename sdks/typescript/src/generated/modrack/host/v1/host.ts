@@ -10,14 +10,15 @@ import * as codegen from "@bufbuild/protobuf/codegenv2";
 import * as wkt from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
 import * as modrack_error_v1_error from "../../error/v1/error.js";
+import * as modrack_host_v1_pipeline from "./pipeline.js";
 import * as modrack_provider_v1_registry from "../../provider/v1/registry.js";
 import * as modrack_types_v1_types from "../../types/v1/types.js";
 import * as rpc from "../../../runtime.js";
 
 /** Describes the file `modrack/host/v1/host.proto`. */
 export const file_modrack_host_v1_host: codegen.GenFile = /*@__PURE__*/ codegen.fileDesc(
-  "Chptb2RyYWNrL2hvc3QvdjEvaG9zdC5wcm90bxIPbW9kcmFjay5ob3N0LnYxIkwKEkxpc3RNb2R1bGVzUmVxdWVzdBIPCgdwYXR0ZXJuGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlgKE0xpc3RNb2R1bGVzUmVzcG9uc2USKAoHbW9kdWxlcxgBIAMoCzIXLm1vZHJhY2suaG9zdC52MS5Nb2R1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKEEdldE1vZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSI8ChFHZXRNb2R1bGVSZXNwb25zZRInCgZtb2R1bGUYASABKAsyFy5tb2RyYWNrLmhvc3QudjEuTW9kdWxlIpEDCgZNb2R1bGUSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIrCgVpbnB1dBgDIAEoCzIcLm1vZHJhY2sudHlwZXMudjEuVHlwZVNjaGVtYRIsCgZvdXRwdXQYBCABKAsyHC5tb2RyYWNrLnR5cGVzLnYxLlR5cGVTY2hlbWESEgoKaW5wdXRfdGV4dBgFIAEoCRITCgtvdXRwdXRfdGV4dBgGIAEoCRIPCgd2ZXJzaW9uGAcgASgJEhAKCHJldmlzaW9uGAggASgEEhoKEnNjaGVtYV9maW5nZXJwcmludBgJIAEoCRI9CgxjYXBhYmlsaXRpZXMYCiABKAsyJy5tb2RyYWNrLnByb3ZpZGVyLnYxLk1vZHVsZUNhcGFiaWxpdGllcxI0CghleGFtcGxlcxgLIAMoCzIiLm1vZHJhY2sucHJvdmlkZXIudjEuTW9kdWxlRXhhbXBsZRIsCgllbmRwb2ludHMYDCADKAsyGS5tb2RyYWNrLmhvc3QudjEuRW5kcG9pbnQihQIKCEVuZHBvaW50EhIKCnNlc3Npb25faWQYASABKAkSEgoKc2VydmljZV9pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRItCgVwbGFuZRgEIAEoDjIeLm1vZHJhY2sucHJvdmlkZXIudjEuRGF0YVBsYW5lEiwKBXN0YXRlGAUgASgOMh0ubW9kcmFjay5ob3N0LnYxLlNlc3Npb25TdGF0ZRIvCgRpbmZvGAYgASgLMiEubW9kcmFjay5wcm92aWRlci52MS5Qcm92aWRlckluZm8SMQoNcmVnaXN0ZXJlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAihwEKC0NhbGxSZXF1ZXN0Eg4KBm1vZHVsZRgBIAEoCRIUCgppbnB1dF9kYXRhGAIgASgMSAASFAoKaW5wdXRfanNvbhgDIAEoCUgAEhoKEnNjaGVtYV9maW5nZXJwcmludBgEIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBSABKAlCBwoFaW5wdXQibwoMQ2FsbFJlc3BvbnNlEhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABInCgRpbmZvGAMgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvQggKBm91dHB1dCKcAQoIQ2FsbEluZm8SFAoMZXhlY3V0aW9uX2lkGAEgASgJEhAKCHJldmlzaW9uGAIgASgEEhIKCnNlc3Npb25faWQYAyABKAkSLQoFcGxhbmUYBCABKA4yHi5tb2RyYWNrLnByb3ZpZGVyLnYxLkRhdGFQbGFuZRIQCghhdHRlbXB0cxgFIAEoDRITCgtkdXJhdGlvbl91cxgGIAEoBCI/ChFDYWxsU3RyZWFtUmVxdWVzdBIqCgRjYWxsGAEgASgLMhwubW9kcmFjay5ob3N0LnYxLkNhbGxSZXF1ZXN0InIKEkNhbGxTdHJlYW1SZXNwb25zZRIpCgRpbmZvGAEgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvSAASEwoJaXRlbV9kYXRhGAIgASgMSAASEwoJaXRlbV9qc29uGAMgASgJSABCBwoFZXZlbnQiawoQQ2FsbEJhdGNoUmVxdWVzdBIOCgZtb2R1bGUYASABKAkSKwoGaW5wdXRzGAIgAygLMhsubW9kcmFjay5ob3N0LnYxLkJhdGNoSW5wdXQSGgoSc2NoZW1hX2ZpbmdlcnByaW50GAMgASgJIloKCkJhdGNoSW5wdXQSFAoKaW5wdXRfZGF0YRgBIAEoDEgAEhQKCmlucHV0X2pzb24YAiABKAlIABIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAlCBwoFaW5wdXQiawoRQ2FsbEJhdGNoUmVzcG9uc2USLQoHb3V0cHV0cxgBIAMoCzIcLm1vZHJhY2suaG9zdC52MS5CYXRjaE91dHB1dBInCgRpbmZvGAIgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvIm8KC0JhdGNoT3V0cHV0EhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABIoCgVlcnJvchgDIAEoCzIXLm1vZHJhY2suZXJyb3IudjEuRXJyb3JIAEIICgZyZXN1bHQiHwoMV2F0Y2hSZXF1ZXN0Eg8KB3BhdHRlcm4YASABKAki3QEKDVdhdGNoUmVzcG9uc2USLQoFYWRkZWQYASABKAsyHC5tb2RyYWNrLmhvc3QudjEuTW9kdWxlQWRkZWRIABIxCgdjaGFuZ2VkGAIgASgLMh4ubW9kcmFjay5ob3N0LnYxLk1vZHVsZUNoYW5nZWRIABIxCgdyZW1vdmVkGAMgASgLMh4ubW9kcmFjay5ob3N0LnYxLk1vZHVsZVJlbW92ZWRIABIuCgZzeW5jZWQYBCABKAsyHC5tb2RyYWNrLmhvc3QudjEuV2F0Y2hTeW5jZWRIAEIHCgVldmVudCI2CgtNb2R1bGVBZGRlZBInCgZtb2R1bGUYASABKAsyFy5tb2RyYWNrLmhvc3QudjEuTW9kdWxlIjgKDU1vZHVsZUNoYW5nZWQSJwoGbW9kdWxlGAEgASgLMhcubW9kcmFjay5ob3N0LnYxLk1vZHVsZSItCg1Nb2R1bGVSZW1vdmVkEgwKBG5hbWUYASABKAkSDgoGcmVhc29uGAIgASgJIh4KC1dhdGNoU3luY2VkEg8KB21vZHVsZXMYASABKA0qmAEKDFNlc3Npb25TdGF0ZRIdChlTRVNTSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVU0VTU0lPTl9TVEFURV9QRU5ESU5HEAESFwoTU0VTU0lPTl9TVEFURV9SRUFEWRACEhoKFlNFU1NJT05fU1RBVEVfRFJBSU5JTkcQAxIZChVTRVNTSU9OX1NUQVRFX0VKRUNURUQQBDLwAwoESG9zdBJYCgtMaXN0TW9kdWxlcxIjLm1vZHJhY2suaG9zdC52MS5MaXN0TW9kdWxlc1JlcXVlc3QaJC5tb2RyYWNrLmhvc3QudjEuTGlzdE1vZHVsZXNSZXNwb25zZRJSCglHZXRNb2R1bGUSIS5tb2RyYWNrLmhvc3QudjEuR2V0TW9kdWxlUmVxdWVzdBoiLm1vZHJhY2suaG9zdC52MS5HZXRNb2R1bGVSZXNwb25zZRJDCgRDYWxsEhwubW9kcmFjay5ob3N0LnYxLkNhbGxSZXF1ZXN0Gh0ubW9kcmFjay5ob3N0LnYxLkNhbGxSZXNwb25zZRJXCgpDYWxsU3RyZWFtEiIubW9kcmFjay5ob3N0LnYxLkNhbGxTdHJlYW1SZXF1ZXN0GiMubW9kcmFjay5ob3N0LnYxLkNhbGxTdHJlYW1SZXNwb25zZTABElIKCUNhbGxCYXRjaBIhLm1vZHJhY2suaG9zdC52MS5DYWxsQmF0Y2hSZXF1ZXN0GiIubW9kcmFjay5ob3N0LnYxLkNhbGxCYXRjaFJlc3BvbnNlEkgKBVdhdGNoEh0ubW9kcmFjay5ob3N0LnYxLldhdGNoUmVxdWVzdBoeLm1vZHJhY2suaG9zdC52MS5XYXRjaFJlc3BvbnNlMAFiBnByb3RvMw",
-  [wkt.file_google_protobuf_timestamp, modrack_error_v1_error.file_modrack_error_v1_error, modrack_provider_v1_registry.file_modrack_provider_v1_registry, modrack_types_v1_types.file_modrack_types_v1_types],
+  "Chptb2RyYWNrL2hvc3QvdjEvaG9zdC5wcm90bxIPbW9kcmFjay5ob3N0LnYxIkwKEkxpc3RNb2R1bGVzUmVxdWVzdBIPCgdwYXR0ZXJuGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlgKE0xpc3RNb2R1bGVzUmVzcG9uc2USKAoHbW9kdWxlcxgBIAMoCzIXLm1vZHJhY2suaG9zdC52MS5Nb2R1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKEEdldE1vZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSI8ChFHZXRNb2R1bGVSZXNwb25zZRInCgZtb2R1bGUYASABKAsyFy5tb2RyYWNrLmhvc3QudjEuTW9kdWxlIpEDCgZNb2R1bGUSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIrCgVpbnB1dBgDIAEoCzIcLm1vZHJhY2sudHlwZXMudjEuVHlwZVNjaGVtYRIsCgZvdXRwdXQYBCABKAsyHC5tb2RyYWNrLnR5cGVzLnYxLlR5cGVTY2hlbWESEgoKaW5wdXRfdGV4dBgFIAEoCRITCgtvdXRwdXRfdGV4dBgGIAEoCRIPCgd2ZXJzaW9uGAcgASgJEhAKCHJldmlzaW9uGAggASgEEhoKEnNjaGVtYV9maW5nZXJwcmludBgJIAEoCRI9CgxjYXBhYmlsaXRpZXMYCiABKAsyJy5tb2RyYWNrLnByb3ZpZGVyLnYxLk1vZHVsZUNhcGFiaWxpdGllcxI0CghleGFtcGxlcxgLIAMoCzIiLm1vZHJhY2sucHJvdmlkZXIudjEuTW9kdWxlRXhhbXBsZRIsCgllbmRwb2ludHMYDCADKAsyGS5tb2RyYWNrLmhvc3QudjEuRW5kcG9pbnQihQIKCEVuZHBvaW50EhIKCnNlc3Npb25faWQYASABKAkSEgoKc2VydmljZV9pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRItCgVwbGFuZRgEIAEoDjIeLm1vZHJhY2sucHJvdmlkZXIudjEuRGF0YVBsYW5lEiwKBXN0YXRlGAUgASgOMh0ubW9kcmFjay5ob3N0LnYxLlNlc3Npb25TdGF0ZRIvCgRpbmZvGAYgASgLMiEubW9kcmFjay5wcm92aWRlci52MS5Qcm92aWRlckluZm8SMQoNcmVnaXN0ZXJlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAihwEKC0NhbGxSZXF1ZXN0Eg4KBm1vZHVsZRgBIAEoCRIUCgppbnB1dF9kYXRhGAIgASgMSAASFAoKaW5wdXRfanNvbhgDIAEoCUgAEhoKEnNjaGVtYV9maW5nZXJwcmludBgEIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBSABKAlCBwoFaW5wdXQibwoMQ2FsbFJlc3BvbnNlEhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABInCgRpbmZvGAMgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvQggKBm91dHB1dCKcAQoIQ2FsbEluZm8SFAoMZXhlY3V0aW9uX2lkGAEgASgJEhAKCHJldmlzaW9uGAIgASgEEhIKCnNlc3Npb25faWQYAyABKAkSLQoFcGxhbmUYBCABKA4yHi5tb2RyYWNrLnByb3ZpZGVyLnYxLkRhdGFQbGFuZRIQCghhdHRlbXB0cxgFIAEoDRITCgtkdXJhdGlvbl91cxgGIAEoBCI/ChFDYWxsU3RyZWFtUmVxdWVzdBIqCgRjYWxsGAEgASgLMhwubW9kcmFjay5ob3N0LnYxLkNhbGxSZXF1ZXN0InIKEkNhbGxTdHJlYW1SZXNwb25zZRIpCgRpbmZvGAEgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvSAASEwoJaXRlbV9kYXRhGAIgASgMSAASEwoJaXRlbV9qc29uGAMgASgJSABCBwoFZXZlbnQiawoQQ2FsbEJhdGNoUmVxdWVzdBIOCgZtb2R1bGUYASABKAkSKwoGaW5wdXRzGAIgAygLMhsubW9kcmFjay5ob3N0LnYxLkJhdGNoSW5wdXQSGgoSc2NoZW1hX2ZpbmdlcnByaW50GAMgASgJIloKCkJhdGNoSW5wdXQSFAoKaW5wdXRfZGF0YRgBIAEoDEgAEhQKCmlucHV0X2pzb24YAiABKAlIABIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAlCBwoFaW5wdXQiawoRQ2FsbEJhdGNoUmVzcG9uc2USLQoHb3V0cHV0cxgBIAMoCzIcLm1vZHJhY2suaG9zdC52MS5CYXRjaE91dHB1dBInCgRpbmZvGAIgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvIm8KC0JhdGNoT3V0cHV0EhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABIoCgVlcnJvchgDIAEoCzIXLm1vZHJhY2suZXJyb3IudjEuRXJyb3JIAEIICgZyZXN1bHQiLQoMV2F0Y2hSZXF1ZXN0Eg8KB3BhdHRlcm4YASABKAkSDAoEcnVucxgCIAEoCCK0AwoNV2F0Y2hSZXNwb25zZRItCgVhZGRlZBgBIAEoCzIcLm1vZHJhY2suaG9zdC52MS5Nb2R1bGVBZGRlZEgAEjEKB2NoYW5nZWQYAiABKAsyHi5tb2RyYWNrLmhvc3QudjEuTW9kdWxlQ2hhbmdlZEgAEjEKB3JlbW92ZWQYAyABKAsyHi5tb2RyYWNrLmhvc3QudjEuTW9kdWxlUmVtb3ZlZEgAEi4KBnN5bmNlZBgEIAEoCzIcLm1vZHJhY2suaG9zdC52MS5XYXRjaFN5bmNlZEgAEjQKCHBpcGVsaW5lGAUgASgLMiAubW9kcmFjay5ob3N0LnYxLlBpcGVsaW5lQ2hhbmdlZEgAEjwKEHBpcGVsaW5lX3JlbW92ZWQYBiABKAsyIC5tb2RyYWNrLmhvc3QudjEuUGlwZWxpbmVSZW1vdmVkSAASKAoDcnVuGAcgASgLMhkubW9kcmFjay5ob3N0LnYxLlJ1bkV2ZW50SAASNwoLcnVuc19taXNzZWQYCCABKAsyIC5tb2RyYWNrLmhvc3QudjEuUnVuRXZlbnRzTWlzc2VkSABCBwoFZXZlbnQiNgoLTW9kdWxlQWRkZWQSJwoGbW9kdWxlGAEgASgLMhcubW9kcmFjay5ob3N0LnYxLk1vZHVsZSI4Cg1Nb2R1bGVDaGFuZ2VkEicKBm1vZHVsZRgBIAEoCzIXLm1vZHJhY2suaG9zdC52MS5Nb2R1bGUiLQoNTW9kdWxlUmVtb3ZlZBIMCgRuYW1lGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIeCgtXYXRjaFN5bmNlZBIPCgdtb2R1bGVzGAEgASgNKpgBCgxTZXNzaW9uU3RhdGUSHQoZU0VTU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFVNFU1NJT05fU1RBVEVfUEVORElORxABEhcKE1NFU1NJT05fU1RBVEVfUkVBRFkQAhIaChZTRVNTSU9OX1NUQVRFX0RSQUlOSU5HEAMSGQoVU0VTU0lPTl9TVEFURV9FSkVDVEVEEAQyqwoKBEhvc3QSWAoLTGlzdE1vZHVsZXMSIy5tb2RyYWNrLmhvc3QudjEuTGlzdE1vZHVsZXNSZXF1ZXN0GiQubW9kcmFjay5ob3N0LnYxLkxpc3RNb2R1bGVzUmVzcG9uc2USUgoJR2V0TW9kdWxlEiEubW9kcmFjay5ob3N0LnYxLkdldE1vZHVsZVJlcXVlc3QaIi5tb2RyYWNrLmhvc3QudjEuR2V0TW9kdWxlUmVzcG9uc2USQwoEQ2FsbBIcLm1vZHJhY2suaG9zdC52MS5DYWxsUmVxdWVzdBodLm1vZHJhY2suaG9zdC52MS5DYWxsUmVzcG9uc2USVwoKQ2FsbFN0cmVhbRIiLm1vZHJhY2suaG9zdC52MS5DYWxsU3RyZWFtUmVxdWVzdBojLm1vZHJhY2suaG9zdC52MS5DYWxsU3RyZWFtUmVzcG9uc2UwARJSCglDYWxsQmF0Y2gSIS5tb2RyYWNrLmhvc3QudjEuQ2FsbEJhdGNoUmVxdWVzdBoiLm1vZHJhY2suaG9zdC52MS5DYWxsQmF0Y2hSZXNwb25zZRJICgVXYXRjaBIdLm1vZHJhY2suaG9zdC52MS5XYXRjaFJlcXVlc3QaHi5tb2RyYWNrLmhvc3QudjEuV2F0Y2hSZXNwb25zZTABEl4KDUNoZWNrUGlwZWxpbmUSJS5tb2RyYWNrLmhvc3QudjEuQ2hlY2tQaXBlbGluZVJlcXVlc3QaJi5tb2RyYWNrLmhvc3QudjEuQ2hlY2tQaXBlbGluZVJlc3BvbnNlElgKC1J1blBpcGVsaW5lEiMubW9kcmFjay5ob3N0LnYxLlJ1blBpcGVsaW5lUmVxdWVzdBokLm1vZHJhY2suaG9zdC52MS5SdW5QaXBlbGluZVJlc3BvbnNlEmwKEVJ1blBpcGVsaW5lU3RyZWFtEikubW9kcmFjay5ob3N0LnYxLlJ1blBpcGVsaW5lU3RyZWFtUmVxdWVzdBoqLm1vZHJhY2suaG9zdC52MS5SdW5QaXBlbGluZVN0cmVhbVJlc3BvbnNlMAESWAoLUHV0UGlwZWxpbmUSIy5tb2RyYWNrLmhvc3QudjEuUHV0UGlwZWxpbmVSZXF1ZXN0GiQubW9kcmFjay5ob3N0LnYxLlB1dFBpcGVsaW5lUmVzcG9uc2USWAoLR2V0UGlwZWxpbmUSIy5tb2RyYWNrLmhvc3QudjEuR2V0UGlwZWxpbmVSZXF1ZXN0GiQubW9kcmFjay5ob3N0LnYxLkdldFBpcGVsaW5lUmVzcG9uc2USXgoNTGlzdFBpcGVsaW5lcxIlLm1vZHJhY2suaG9zdC52MS5MaXN0UGlwZWxpbmVzUmVxdWVzdBomLm1vZHJhY2suaG9zdC52MS5MaXN0UGlwZWxpbmVzUmVzcG9uc2USYQoORGVsZXRlUGlwZWxpbmUSJi5tb2RyYWNrLmhvc3QudjEuRGVsZXRlUGlwZWxpbmVSZXF1ZXN0GicubW9kcmFjay5ob3N0LnYxLkRlbGV0ZVBpcGVsaW5lUmVzcG9uc2USSQoGR2V0UnVuEh4ubW9kcmFjay5ob3N0LnYxLkdldFJ1blJlcXVlc3QaHy5tb2RyYWNrLmhvc3QudjEuR2V0UnVuUmVzcG9uc2USTwoITGlzdFJ1bnMSIC5tb2RyYWNrLmhvc3QudjEuTGlzdFJ1bnNSZXF1ZXN0GiEubW9kcmFjay5ob3N0LnYxLkxpc3RSdW5zUmVzcG9uc2ViBnByb3RvMw",
+  [wkt.file_google_protobuf_timestamp, modrack_error_v1_error.file_modrack_error_v1_error, modrack_host_v1_pipeline.file_modrack_host_v1_pipeline, modrack_provider_v1_registry.file_modrack_provider_v1_registry, modrack_types_v1_types.file_modrack_types_v1_types],
 );
 
 /** State of a session that provides a module. */
@@ -310,6 +311,8 @@ export const BatchOutputSchema: codegen.GenMessage<BatchOutput> = /*@__PURE__*/ 
 export type WatchRequest = pb.Message<"modrack.host.v1.WatchRequest"> & {
   /** As in `ListModulesRequest`. */
   pattern: string;
+  /** Tell of the runs of pipelines too. Runs that began before are told from here on. */
+  runs: boolean;
 };
 
 /** Describes the message `modrack.host.v1.WatchRequest`; `create(WatchRequestSchema)` makes one. */
@@ -338,6 +341,26 @@ export type WatchResponse = pb.Message<"modrack.host.v1.WatchResponse"> & {
         /** The present state is told; from here on these are changes. */
         value: WatchSynced;
         case: "synced";
+      }
+    | {
+        /** A stored pipeline whose module matches the pattern was put, or checks no longer, or checks again; also sent for each one at the beginning. */
+        value: modrack_host_v1_pipeline.PipelineChanged;
+        case: "pipeline";
+      }
+    | {
+        /** A stored pipeline is gone. */
+        value: modrack_host_v1_pipeline.PipelineRemoved;
+        case: "pipelineRemoved";
+      }
+    | {
+        /** Something happened in a run; only with `runs`. A watcher that falls behind misses events of runs, and is told how many. */
+        value: modrack_host_v1_pipeline.RunEvent;
+        case: "run";
+      }
+    | {
+        /** So many events of runs were not told. */
+        value: modrack_host_v1_pipeline.RunEventsMissed;
+        case: "runsMissed";
       }
     | { case: undefined; value?: undefined };
 };
@@ -424,6 +447,66 @@ export const Host: codegen.GenService<{
     input: typeof WatchRequestSchema;
     output: typeof WatchResponseSchema;
   };
+  /** Called by a client: whether a pipeline checks against the modules that are registered now, and all that is to be said of its source. */
+  checkPipeline: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_pipeline.CheckPipelineRequestSchema;
+    output: typeof modrack_host_v1_pipeline.CheckPipelineResponseSchema;
+  };
+  /**
+   * Called by a client: runs a pipeline and waits for its outputs. The gRPC deadline is honoured; without one, the host's default for runs
+   * applies. A failure is the gRPC status; its details name run, node, module and place, and `GetRun` gives the record.
+   */
+  runPipeline: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_pipeline.RunPipelineRequestSchema;
+    output: typeof modrack_host_v1_pipeline.RunPipelineResponseSchema;
+  };
+  /**
+   * Called by a client: runs a pipeline and tells what happens as it happens. The last message is `ended`, also when the run failed; the
+   * gRPC status then says only whether the run began. A client that leaves cancels the run.
+   */
+  runPipelineStream: {
+    methodKind: "server_streaming";
+    input: typeof modrack_host_v1_pipeline.RunPipelineStreamRequestSchema;
+    output: typeof modrack_host_v1_pipeline.RunPipelineStreamResponseSchema;
+  };
+  /** Called by a client: stores a pipeline as the module `pipeline.NAME`, or replaces it. It must check. */
+  putPipeline: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_pipeline.PutPipelineRequestSchema;
+    output: typeof modrack_host_v1_pipeline.PutPipelineResponseSchema;
+  };
+  /** Called by a client: one stored pipeline with its source. */
+  getPipeline: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_pipeline.GetPipelineRequestSchema;
+    output: typeof modrack_host_v1_pipeline.GetPipelineResponseSchema;
+  };
+  /** Called by a client: the stored pipelines in ascending order of their names, also those that check no longer. */
+  listPipelines: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_pipeline.ListPipelinesRequestSchema;
+    output: typeof modrack_host_v1_pipeline.ListPipelinesResponseSchema;
+  };
+  /** Called by a client: removes a stored pipeline and its module. Runs that have begun go on. */
+  deletePipeline: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_pipeline.DeletePipelineRequestSchema;
+    output: typeof modrack_host_v1_pipeline.DeletePipelineResponseSchema;
+  };
+  /** Called by a client: the record of a run; the host keeps those of late. */
+  getRun: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_pipeline.GetRunRequestSchema;
+    output: typeof modrack_host_v1_pipeline.GetRunResponseSchema;
+  };
+  /** Called by a client: the runs that the host has records of, latest first, without their nodes. */
+  listRuns: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_pipeline.ListRunsRequestSchema;
+    output: typeof modrack_host_v1_pipeline.ListRunsResponseSchema;
+  };
 }> = /*@__PURE__*/ codegen.serviceDesc(file_modrack_host_v1_host, 0);
 
 /** The methods of `modrack.host.v1.Host` for `grpc.Server.addService`, with handlers of the type `HostHandlers`. */
@@ -452,6 +535,42 @@ export const HostDefinition = {
     requestStream: false,
     responseStream: true,
   }),
+  checkPipeline: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/CheckPipeline", modrack_host_v1_pipeline.CheckPipelineRequestSchema, modrack_host_v1_pipeline.CheckPipelineResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  runPipeline: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/RunPipeline", modrack_host_v1_pipeline.RunPipelineRequestSchema, modrack_host_v1_pipeline.RunPipelineResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  runPipelineStream: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/RunPipelineStream", modrack_host_v1_pipeline.RunPipelineStreamRequestSchema, modrack_host_v1_pipeline.RunPipelineStreamResponseSchema, {
+    requestStream: false,
+    responseStream: true,
+  }),
+  putPipeline: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/PutPipeline", modrack_host_v1_pipeline.PutPipelineRequestSchema, modrack_host_v1_pipeline.PutPipelineResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  getPipeline: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/GetPipeline", modrack_host_v1_pipeline.GetPipelineRequestSchema, modrack_host_v1_pipeline.GetPipelineResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  listPipelines: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/ListPipelines", modrack_host_v1_pipeline.ListPipelinesRequestSchema, modrack_host_v1_pipeline.ListPipelinesResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  deletePipeline: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/DeletePipeline", modrack_host_v1_pipeline.DeletePipelineRequestSchema, modrack_host_v1_pipeline.DeletePipelineResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  getRun: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/GetRun", modrack_host_v1_pipeline.GetRunRequestSchema, modrack_host_v1_pipeline.GetRunResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  listRuns: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/ListRuns", modrack_host_v1_pipeline.ListRunsRequestSchema, modrack_host_v1_pipeline.ListRunsResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
 } satisfies grpc.ServiceDefinition<HostHandlers>;
 
 /** What serves `modrack.host.v1.Host`: one handler a method. */
@@ -471,6 +590,30 @@ export type HostHandlers = {
   callBatch: grpc.handleUnaryCall<CallBatchRequest, pb.MessageInitShape<typeof CallBatchResponseSchema>>;
   /** Called by a client: what changes in the registry, beginning with the present state. Ends with the host. */
   watch: grpc.handleServerStreamingCall<WatchRequest, pb.MessageInitShape<typeof WatchResponseSchema>>;
+  /** Called by a client: whether a pipeline checks against the modules that are registered now, and all that is to be said of its source. */
+  checkPipeline: grpc.handleUnaryCall<modrack_host_v1_pipeline.CheckPipelineRequest, pb.MessageInitShape<typeof modrack_host_v1_pipeline.CheckPipelineResponseSchema>>;
+  /**
+   * Called by a client: runs a pipeline and waits for its outputs. The gRPC deadline is honoured; without one, the host's default for runs
+   * applies. A failure is the gRPC status; its details name run, node, module and place, and `GetRun` gives the record.
+   */
+  runPipeline: grpc.handleUnaryCall<modrack_host_v1_pipeline.RunPipelineRequest, pb.MessageInitShape<typeof modrack_host_v1_pipeline.RunPipelineResponseSchema>>;
+  /**
+   * Called by a client: runs a pipeline and tells what happens as it happens. The last message is `ended`, also when the run failed; the
+   * gRPC status then says only whether the run began. A client that leaves cancels the run.
+   */
+  runPipelineStream: grpc.handleServerStreamingCall<modrack_host_v1_pipeline.RunPipelineStreamRequest, pb.MessageInitShape<typeof modrack_host_v1_pipeline.RunPipelineStreamResponseSchema>>;
+  /** Called by a client: stores a pipeline as the module `pipeline.NAME`, or replaces it. It must check. */
+  putPipeline: grpc.handleUnaryCall<modrack_host_v1_pipeline.PutPipelineRequest, pb.MessageInitShape<typeof modrack_host_v1_pipeline.PutPipelineResponseSchema>>;
+  /** Called by a client: one stored pipeline with its source. */
+  getPipeline: grpc.handleUnaryCall<modrack_host_v1_pipeline.GetPipelineRequest, pb.MessageInitShape<typeof modrack_host_v1_pipeline.GetPipelineResponseSchema>>;
+  /** Called by a client: the stored pipelines in ascending order of their names, also those that check no longer. */
+  listPipelines: grpc.handleUnaryCall<modrack_host_v1_pipeline.ListPipelinesRequest, pb.MessageInitShape<typeof modrack_host_v1_pipeline.ListPipelinesResponseSchema>>;
+  /** Called by a client: removes a stored pipeline and its module. Runs that have begun go on. */
+  deletePipeline: grpc.handleUnaryCall<modrack_host_v1_pipeline.DeletePipelineRequest, pb.MessageInitShape<typeof modrack_host_v1_pipeline.DeletePipelineResponseSchema>>;
+  /** Called by a client: the record of a run; the host keeps those of late. */
+  getRun: grpc.handleUnaryCall<modrack_host_v1_pipeline.GetRunRequest, pb.MessageInitShape<typeof modrack_host_v1_pipeline.GetRunResponseSchema>>;
+  /** Called by a client: the runs that the host has records of, latest first, without their nodes. */
+  listRuns: grpc.handleUnaryCall<modrack_host_v1_pipeline.ListRunsRequest, pb.MessageInitShape<typeof modrack_host_v1_pipeline.ListRunsResponseSchema>>;
 };
 
 /** Served by: the host. */
@@ -506,5 +649,56 @@ export class HostClient extends grpc.Client {
   /** Called by a client: what changes in the registry, beginning with the present state. Ends with the host. */
   watch(request: pb.MessageInitShape<typeof WatchRequestSchema>, options: rpc.CallOptions = {}): grpc.ClientReadableStream<WatchResponse> {
     return rpc.serverStream(this, HostDefinition.watch, request, options);
+  }
+
+  /** Called by a client: whether a pipeline checks against the modules that are registered now, and all that is to be said of its source. */
+  checkPipeline(request: pb.MessageInitShape<typeof modrack_host_v1_pipeline.CheckPipelineRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_pipeline.CheckPipelineResponse> {
+    return rpc.unary(this, HostDefinition.checkPipeline, request, options);
+  }
+
+  /**
+   * Called by a client: runs a pipeline and waits for its outputs. The gRPC deadline is honoured; without one, the host's default for runs
+   * applies. A failure is the gRPC status; its details name run, node, module and place, and `GetRun` gives the record.
+   */
+  runPipeline(request: pb.MessageInitShape<typeof modrack_host_v1_pipeline.RunPipelineRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_pipeline.RunPipelineResponse> {
+    return rpc.unary(this, HostDefinition.runPipeline, request, options);
+  }
+
+  /**
+   * Called by a client: runs a pipeline and tells what happens as it happens. The last message is `ended`, also when the run failed; the
+   * gRPC status then says only whether the run began. A client that leaves cancels the run.
+   */
+  runPipelineStream(request: pb.MessageInitShape<typeof modrack_host_v1_pipeline.RunPipelineStreamRequestSchema>, options: rpc.CallOptions = {}): grpc.ClientReadableStream<modrack_host_v1_pipeline.RunPipelineStreamResponse> {
+    return rpc.serverStream(this, HostDefinition.runPipelineStream, request, options);
+  }
+
+  /** Called by a client: stores a pipeline as the module `pipeline.NAME`, or replaces it. It must check. */
+  putPipeline(request: pb.MessageInitShape<typeof modrack_host_v1_pipeline.PutPipelineRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_pipeline.PutPipelineResponse> {
+    return rpc.unary(this, HostDefinition.putPipeline, request, options);
+  }
+
+  /** Called by a client: one stored pipeline with its source. */
+  getPipeline(request: pb.MessageInitShape<typeof modrack_host_v1_pipeline.GetPipelineRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_pipeline.GetPipelineResponse> {
+    return rpc.unary(this, HostDefinition.getPipeline, request, options);
+  }
+
+  /** Called by a client: the stored pipelines in ascending order of their names, also those that check no longer. */
+  listPipelines(request: pb.MessageInitShape<typeof modrack_host_v1_pipeline.ListPipelinesRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_pipeline.ListPipelinesResponse> {
+    return rpc.unary(this, HostDefinition.listPipelines, request, options);
+  }
+
+  /** Called by a client: removes a stored pipeline and its module. Runs that have begun go on. */
+  deletePipeline(request: pb.MessageInitShape<typeof modrack_host_v1_pipeline.DeletePipelineRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_pipeline.DeletePipelineResponse> {
+    return rpc.unary(this, HostDefinition.deletePipeline, request, options);
+  }
+
+  /** Called by a client: the record of a run; the host keeps those of late. */
+  getRun(request: pb.MessageInitShape<typeof modrack_host_v1_pipeline.GetRunRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_pipeline.GetRunResponse> {
+    return rpc.unary(this, HostDefinition.getRun, request, options);
+  }
+
+  /** Called by a client: the runs that the host has records of, latest first, without their nodes. */
+  listRuns(request: pb.MessageInitShape<typeof modrack_host_v1_pipeline.ListRunsRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_pipeline.ListRunsResponse> {
+    return rpc.unary(this, HostDefinition.listRuns, request, options);
   }
 }
