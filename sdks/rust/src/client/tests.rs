@@ -233,6 +233,65 @@ impl Host for FakeHost {
         }
         Ok(Response::new(Box::pin(ReceiverStream::new(rx))))
     }
+
+    async fn check_pipeline(
+        &self,
+        _request: Request<CheckPipelineRequest>,
+    ) -> Result<Response<CheckPipelineResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn run_pipeline(
+        &self,
+        _request: Request<RunPipelineRequest>,
+    ) -> Result<Response<RunPipelineResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    type RunPipelineStreamStream = tokio_stream::Empty<Result<RunPipelineStreamResponse, Status>>;
+
+    async fn run_pipeline_stream(
+        &self,
+        _request: Request<RunPipelineStreamRequest>,
+    ) -> Result<Response<Self::RunPipelineStreamStream>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn put_pipeline(
+        &self,
+        _request: Request<PutPipelineRequest>,
+    ) -> Result<Response<PutPipelineResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn get_pipeline(
+        &self,
+        _request: Request<GetPipelineRequest>,
+    ) -> Result<Response<GetPipelineResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn list_pipelines(
+        &self,
+        _request: Request<ListPipelinesRequest>,
+    ) -> Result<Response<ListPipelinesResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn delete_pipeline(
+        &self,
+        _request: Request<DeletePipelineRequest>,
+    ) -> Result<Response<DeletePipelineResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn get_run(&self, _request: Request<GetRunRequest>) -> Result<Response<GetRunResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn list_runs(&self, _request: Request<ListRunsRequest>) -> Result<Response<ListRunsResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
 }
 
 #[tokio::test]

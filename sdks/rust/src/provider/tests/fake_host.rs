@@ -20,8 +20,11 @@ use crate::error::{Error, ModuleError};
 use crate::generated::host::v1::host_server::{Host, HostServer};
 use crate::generated::host::v1::{
     CallBatchRequest, CallBatchResponse, CallRequest, CallResponse, CallStreamRequest, CallStreamResponse,
-    GetModuleRequest, GetModuleResponse, ListModulesRequest, ListModulesResponse, Module, WatchRequest, WatchResponse,
-    call_request, call_response,
+    CheckPipelineRequest, CheckPipelineResponse, DeletePipelineRequest, DeletePipelineResponse, GetModuleRequest,
+    GetModuleResponse, GetPipelineRequest, GetPipelineResponse, GetRunRequest, GetRunResponse, ListModulesRequest,
+    ListModulesResponse, ListPipelinesRequest, ListPipelinesResponse, ListRunsRequest, ListRunsResponse, Module,
+    PutPipelineRequest, PutPipelineResponse, RunPipelineRequest, RunPipelineResponse, RunPipelineStreamRequest,
+    RunPipelineStreamResponse, WatchRequest, WatchResponse, call_request, call_response,
 };
 use crate::generated::provider::v1::execute_response::Result as Outcome;
 use crate::generated::provider::v1::host_frame::Frame as FromHost;
@@ -421,6 +424,65 @@ impl Host for Nested {
 
     async fn watch(&self, _request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         Err(Status::unimplemented("no changes"))
+    }
+
+    async fn check_pipeline(
+        &self,
+        _request: Request<CheckPipelineRequest>,
+    ) -> Result<Response<CheckPipelineResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn run_pipeline(
+        &self,
+        _request: Request<RunPipelineRequest>,
+    ) -> Result<Response<RunPipelineResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    type RunPipelineStreamStream = tokio_stream::Empty<Result<RunPipelineStreamResponse, Status>>;
+
+    async fn run_pipeline_stream(
+        &self,
+        _request: Request<RunPipelineStreamRequest>,
+    ) -> Result<Response<Self::RunPipelineStreamStream>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn put_pipeline(
+        &self,
+        _request: Request<PutPipelineRequest>,
+    ) -> Result<Response<PutPipelineResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn get_pipeline(
+        &self,
+        _request: Request<GetPipelineRequest>,
+    ) -> Result<Response<GetPipelineResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn list_pipelines(
+        &self,
+        _request: Request<ListPipelinesRequest>,
+    ) -> Result<Response<ListPipelinesResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn delete_pipeline(
+        &self,
+        _request: Request<DeletePipelineRequest>,
+    ) -> Result<Response<DeletePipelineResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn get_run(&self, _request: Request<GetRunRequest>) -> Result<Response<GetRunResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn list_runs(&self, _request: Request<ListRunsRequest>) -> Result<Response<ListRunsResponse>, Status> {
+        Err(Status::unimplemented("no pipelines"))
     }
 }
 
