@@ -4,6 +4,12 @@
 //! value passes to a wider type there is an [`Op::Coerce`]. Nodes stand behind what they use. What runs when is said by
 //! demand: a node that is demanded demands its operands, at once those that it certainly needs, the others when it is known that they are needed.
 
+mod build;
+mod early;
+mod encode;
+mod operands;
+mod renumber;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +18,9 @@ use bytes::Bytes;
 use type_schema::{CType, fingerprint};
 
 use crate::diagnostic::Span;
+
+pub use self::build::Builder;
+pub use self::operands::Need;
 
 /// A node of a [`Body`], by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
