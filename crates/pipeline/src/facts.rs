@@ -29,7 +29,7 @@ pub enum FactKind {
     /// An expression of this type, e.g. a literal or an operation.
     Expr {
         /// Its type.
-        ty: CType,
+        ty: Arc<CType>,
     },
     /// A variable where it is used, or where it is declared (then `definition` is the place itself).
     Variable {
@@ -38,7 +38,7 @@ pub enum FactKind {
         /// Where it is declared: an input, a binding, a parameter, a field of a pattern.
         definition: Span,
         /// Its type here, narrowed where it is.
-        ty: CType,
+        ty: Arc<CType>,
     },
     /// The name of a module in a call.
     Module(Arc<ModuleSignature>),
@@ -56,14 +56,14 @@ pub enum FactKind {
         /// Its name.
         name: String,
         /// Its type.
-        ty: CType,
+        ty: Arc<CType>,
     },
     /// The name of an argument or the place of a positional one: the parameter that it is for.
     Parameter {
         /// Its name.
         name: String,
         /// Its type.
-        ty: CType,
+        ty: Arc<CType>,
     },
     /// The name of a type, where it is used or declared.
     Type {
@@ -72,7 +72,7 @@ pub enum FactKind {
         /// Where it is declared; `None` for those of the language.
         definition: Option<Span>,
         /// What it stands for.
-        ty: CType,
+        ty: Arc<CType>,
     },
     /// A namespace, or its alias, in `use` or in a qualified name.
     Namespace {
