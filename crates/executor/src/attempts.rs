@@ -11,6 +11,7 @@ use crate::connection::{deadline_exceeded, unavailable};
 use crate::handle::Handle;
 use crate::health::Verdict;
 use crate::metrics::Measured;
+use crate::policy::NORMAL;
 use crate::pool::Chosen;
 use crate::service::Request;
 use crate::target::{Attempt, Place, Target};
@@ -31,6 +32,39 @@ pub(crate) trait Work {
 
     /// What failed the work as a whole.
     fn failure(output: &Self::Output) -> Option<&Error>;
+}
+
+/// What somebody wants of the attempts of one piece of work, and is told of them.
+pub(crate) trait Watch {
+    /// Who goes first where several wait for a place.
+    fn priority(&self) -> i32 {
+        NORMAL
+    }
+
+    /// A provider was chosen, and the work waits for a place there.
+    fn waits(&mut self) {}
+
+    /// An attempt begins at `now`. Gives its number, from 1, and its own deadline.
+    fn begins(&mut self, target: &Target, now: Instant, deadline: Instant) -> (u32, Instant);
+
+    /// The attempt that began last is over.
+    fn ended(&mut self, _failure: Option<&Error>) {}
+
+    /// What is said of an attempt whose deadline passed.
+    fn late(&self) -> Error {
+        deadline_exceeded()
+    }
+}
+
+/// Wants nothing and hears nothing; counts the attempts.
+#[derive(Debug, Default)]
+pub(crate) struct Unwatched(u32);
+
+impl Watch for Unwatched {
+    fn begins(&mut self, _: &Target, _: Instant, deadline: Instant) -> (u32, Instant) {
+        self.0 += 1;
+        (self.0, deadline)
+    }
 }
 
 /// Work that was answered.
@@ -54,17 +88,18 @@ impl Handle {
         work: &W,
         deadline: Instant,
         measured: &mut Measured,
+        watch: &mut impl Watch,
     ) -> Result<Served<W::Output>, Error> {
         let idempotent = route.spec.capabilities.idempotent;
         // The route that was met after a replacement.
         let mut moved: Option<Arc<Route>> = None;
         let mut tried: Vec<SessionId> = Vec::new();
-        let mut attempts = 0;
         let mut last_failure = None;
         for _ in 0..ROUTES {
             let current = moved.as_deref().unwrap_or(route);
             while let Some(Chosen { target, trial }) = self.choose(current, &tried, deadline).await {
                 measured.on(target.plane);
+                watch.waits();
                 let place = match target.place(deadline, measured).await {
                     Err(error) if error.code() == codes::OVERLOADED.name => {
                         tried.push(target.session);
@@ -73,18 +108,20 @@ impl Handle {
                     }
                     place => place?,
                 };
-                if Instant::now() >= deadline {
+                let now = Instant::now();
+                if now >= deadline {
                     return Err(deadline_exceeded());
                 }
-                attempts += 1;
-                let attempt = work.attempt(&target, attempts, place, deadline).await;
+                let (number, until) = watch.begins(&target, now, deadline);
+                let attempt = work.attempt(&target, number, place, until).await;
                 target.judge(verdict::<W>(&attempt), trial);
+                watch.ended(failure::<W>(&attempt));
                 match attempt {
                     Attempt::Answered(output) => match W::failure(&output) {
                         Some(error) if idempotent && is_elsewhere(error) => last_failure = Some(error.clone()),
-                        _ => return Ok(Served { output, target, revision: current.revision, attempts }),
+                        _ => return Ok(Served { output, target, revision: current.revision, attempts: number }),
                     },
-                    Attempt::Late => return Err(deadline_exceeded()),
+                    Attempt::Late => return Err(watch.late()),
                     Attempt::NotSent(error) => {
                         self.report_unreachable(&target, &error);
                         last_failure = Some(error);
@@ -132,6 +169,14 @@ impl Handle {
             // One report is enough, and the next call makes another.
             let _unheard = self.requests.try_send(request).is_err();
         }
+    }
+}
+
+fn failure<W: Work>(attempt: &Attempt<W::Output>) -> Option<&Error> {
+    match attempt {
+        Attempt::Answered(output) => W::failure(output),
+        Attempt::Late => None,
+        Attempt::NotSent(error) | Attempt::Lost(error) | Attempt::BrokenOff(error) => Some(error),
     }
 }
 

@@ -8,7 +8,7 @@ use protocol::{DataPlane, Error, SessionId, codes};
 use registry::Route;
 use tokio::time::Instant;
 
-use crate::attempts::{Served, Work};
+use crate::attempts::{Served, Unwatched, Work};
 use crate::check;
 use crate::connection::BatchAnswer;
 use crate::handle::{Call, Handle};
@@ -186,7 +186,8 @@ impl Handle {
         measured: &mut Measured,
         answered: &mut Option<Answered>,
     ) -> Result<Vec<Result<Bytes, Error>>, Error> {
-        let Served { output, target, revision, attempts } = self.serve(route, &part, deadline, measured).await?;
+        let Served { output, target, revision, attempts } =
+            self.serve(route, &part, deadline, measured, &mut Unwatched::default()).await?;
         *answered = Some(Answered { revision, session: target.session, plane: target.plane, attempts });
         let outputs = output?.into_iter().map(|answer| check::output(route, answer.result?));
         Ok(outputs.collect())

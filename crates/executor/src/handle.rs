@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::attempts::Work;
+use crate::attempts::{Unwatched, Work};
 use crate::check;
 use crate::connection::attach::{self, AttachIo};
 use crate::connection::driver::Driver;
@@ -23,6 +23,7 @@ use crate::connection::{self, Ended, ProviderDrains};
 use crate::health::Health;
 use crate::metrics::{Counted, Measured, Metrics};
 use crate::options::Options;
+use crate::pool::Random;
 use crate::service::{End, Request, Targets};
 use crate::target::{Attempt, Place, Target};
 
@@ -235,7 +236,7 @@ impl Handle {
         check::plain(route)?;
         let deadline = call.deadline;
         let execute = self.execute(route, call)?;
-        let served = self.serve(route, &execute, deadline, measured).await?;
+        let served = self.serve(route, &execute, deadline, measured, &mut Unwatched::default()).await?;
         let output = check::output(route, served.output.result?)?;
         let (revision, attempts) = (served.revision, served.attempts);
         Ok(Reply { output, revision, session: served.target.session, plane: served.target.plane, attempts })
@@ -256,6 +257,11 @@ impl Handle {
         };
         check::fits(&execute, self.options.message_bytes)?;
         Ok(execute)
+    }
+
+    /// A number that differs from call to call, spread well enough for waits.
+    pub(crate) fn random(&self) -> u64 {
+        Random::from(self.process ^ self.calls.fetch_add(1, Ordering::Relaxed)).next()
     }
 
     /// # Errors

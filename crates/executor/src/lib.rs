@@ -18,6 +18,7 @@ mod handle;
 mod health;
 mod metrics;
 mod options;
+mod policy;
 mod pool;
 mod service;
 mod source;
@@ -30,5 +31,8 @@ pub use connection::link::LinkIo;
 pub use handle::{AdoptedLink, Call, Handle, NotAdopted, Reply};
 pub use metrics::{BUCKETS, Counted};
 pub use options::Options;
+pub use policy::{
+    AttemptFacts, Backoff, BatchPolicy, CachePolicy, CallFacts, NORMAL, Policy, PolicyFailure, PolicyReply, Rate,
+};
 pub use service::{End, Event, Service};
 pub use stream::ItemStream;

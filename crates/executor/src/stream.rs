@@ -10,7 +10,7 @@ use protocol::{DataPlane, Error, SessionId};
 use registry::Route;
 use tokio::time::Instant;
 
-use crate::attempts::{Served, Work};
+use crate::attempts::{Served, Unwatched, Work};
 use crate::check;
 use crate::connection::{Event, deadline_exceeded};
 use crate::handle::{Call, Handle};
@@ -107,7 +107,8 @@ impl Handle {
         check::streaming(route)?;
         let deadline = call.deadline;
         let start = Start(self.execute(route, call)?);
-        let Served { output, target, revision, attempts } = self.serve(route, &start, deadline, measured).await?;
+        let Served { output, target, revision, attempts } =
+            self.serve(route, &start, deadline, measured, &mut Unwatched::default()).await?;
         Ok(Served { output: output?, target, revision, attempts })
     }
 }

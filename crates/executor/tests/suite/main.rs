@@ -9,6 +9,7 @@ mod calls;
 mod ejection;
 mod endings;
 mod groups;
+mod policies;
 mod streams;
 mod unary;
 mod unary_streams;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use executor::{
-    AttachIo, Batch, BatchInput, BatchReply, Call, End, Event, Handle, ItemStream, LinkIo, Options, Reply, Service,
+    AttachIo, Batch, BatchInput, BatchReply, Call, End, Event, Handle, ItemStream, LinkIo, Options, Policy,
+    PolicyFailure, PolicyReply, Reply, Service,
 };
 use prost::Message as _;
 use protocol::frame::{HostFrame, TraceContext, from_attach_message, to_attach_message};
@@ -182,6 +183,21 @@ impl World {
     ) -> JoinHandle<Result<Reply, Error>> {
         let (executor, call) = (self.executor.clone(), self.call_of(input, time));
         tokio::spawn(async move { executor.call(&route, call).await })
+    }
+
+    pub(crate) fn call_with(&self, n: i64, policy: &Policy) -> JoinHandle<Result<PolicyReply, PolicyFailure>> {
+        self.call_with_within(n, policy, Duration::from_secs(60))
+    }
+
+    pub(crate) fn call_with_within(
+        &self,
+        n: i64,
+        policy: &Policy,
+        time: Duration,
+    ) -> JoinHandle<Result<PolicyReply, PolicyFailure>> {
+        let (executor, route, call, policy) =
+            (self.executor.clone(), self.route(), self.call_of(value(n), time), policy.clone());
+        tokio::spawn(async move { executor.call_with(&route, call, &policy).await })
     }
 
     /// Asks the executor to stop, and gives its task.

@@ -1,0 +1,3 @@
+//! Calls under a policy; each test fails when the option that it is about does nothing.
+
+mod retry;
