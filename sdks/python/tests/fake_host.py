@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from fake_pipelines import FakePipelines, abort, abort_wire
 
 from modrack._generated.error.v1 import error_pb
 from modrack._generated.host.v1 import host_pb
@@ -25,7 +26,7 @@ from modrack._types import fingerprint
 from modrack._wire_errors import from_rpc, to_wire
 from modrack._wire_types import from_schema
 from modrack.codec import Codec
-from modrack.errors import CATEGORIES, ModrackError, NotFound
+from modrack.errors import ModrackError, NotFound
 
 WAIT = 10.0
 
@@ -103,7 +104,7 @@ class Stream:
             await self.grant(1)
 
 
-class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
+class FakeHost(FakePipelines, ModuleRegistryAsyncServicer, HostAsyncServicer):
     """`refuse` answers the next registrations with errors; `commands` the next heartbeats."""
 
     def __init__(
@@ -114,6 +115,7 @@ class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
         heartbeat_ms: int = 50,
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
+        super().__init__()
         self.credentials = credentials
         self.offers_link = link
         self.offers_attach = attach
@@ -515,18 +517,3 @@ class FakeHost(ModuleRegistryAsyncServicer, HostAsyncServicer):
         yield host_pb.WatchResponse(synced=host_pb.WatchSynced(modules=len(modules)))
         yield host_pb.WatchResponse(removed=host_pb.ModuleRemoved(name="text.Gone", reason="link_lost"))
         await asyncio.sleep(WAIT)
-
-
-async def abort(context: Any, error: ModrackError) -> None:
-    await abort_wire(context, to_wire(error))
-
-
-_STATUS = {"NOT_FOUND": grpc.StatusCode.NOT_FOUND, "CONFLICT": grpc.StatusCode.ABORTED}
-
-
-async def abort_wire(context: Any, error: error_pb.Error) -> None:
-    status = _STATUS.get(CATEGORIES[error.category - 1], grpc.StatusCode.FAILED_PRECONDITION)
-    details = error_pb.StatusDetails(code=status.value[0], message=error.message)
-    details.details.add().Pack(error)
-    trailer = (("grpc-status-details-bin", details.SerializeToString()),)
-    await context.abort(status, error.message, trailing_metadata=trailer)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from modrack._address import find_address
+from modrack._async_pipeline_client import AsyncPipelineClient
 from modrack._called import called
 from modrack._calls import DEFAULT_TIMEOUT, Shape, Target, batch_outputs, batch_request, call_request, shape_of
 from modrack._catalog import ModuleEvent, ModuleInfo, module_event, module_info
@@ -13,6 +14,7 @@ from modrack._credentials import client_token
 from modrack._generated.host.v1 import host_pb as pb
 from modrack._generated.host.v1.host_grpc import HostAsyncStub
 from modrack._inputs import input_of
+from modrack._pipeline_calls import Plans
 from modrack._scope import Scope
 from modrack.bindings import TypedModule
 from modrack.errors import ModrackError
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 Output = TypeVar("Output")
 
 
-class AsyncClient:
+class AsyncClient(AsyncPipelineClient):
     """`Client` for asyncio: the same methods, awaited. Belongs to the event loop in which it is made.
 
     Cancelling a call, or closing a stream, cancels the module's handler.
@@ -48,9 +50,10 @@ class AsyncClient:
         self._stub = HostAsyncStub(self._channel)
         self._scope = Scope(client_token(token_file).text)
         self._shapes: dict[str, Shape] = {}
+        self._plans = Plans()
 
     @classmethod
-    def of_call(cls, stub: HostAsyncStub, scope: Scope, shapes: dict[str, Shape]) -> Self:
+    def of_call(cls, stub: HostAsyncStub, scope: Scope, shapes: dict[str, Shape], plans: Plans) -> Self:
         """The client of one call's handler, on a channel that it does not own; `Context` gives them out."""
         client = cls.__new__(cls)
         client._timeout = DEFAULT_TIMEOUT
@@ -58,6 +61,7 @@ class AsyncClient:
         client._stub = stub
         client._scope = scope
         client._shapes = shapes
+        client._plans = plans
         return client
 
     async def __aenter__(self) -> Self:

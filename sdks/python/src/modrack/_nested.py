@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from modrack._address import Address
     from modrack._calls import Shape
     from modrack._generated.host.v1.host_grpc import HostAsyncStub, HostStub
+    from modrack._pipeline_calls import Plans
     from modrack.client import AsyncClient, Client
     from modrack.context import Context
 
@@ -28,6 +29,7 @@ class HostClients:
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
         self._shapes: dict[str, Shape] = {}
+        self._kept_plans: Plans | None = None
         self._async: tuple[grpc.aio.Channel, HostAsyncStub] | None = None
         self._sync: tuple[grpc.Channel, HostStub] | None = None
 
@@ -43,7 +45,7 @@ class HostClients:
         if self._async is None:
             channel = self._address.async_channel()
             self._async = channel, HostAsyncStub(channel)
-        return AsyncClient.of_call(self._async[1], Scope(self._token, ctx), self._shapes)
+        return AsyncClient.of_call(self._async[1], Scope(self._token, ctx), self._shapes, self._plans)
 
     def client(self, ctx: Context) -> Client:
         """The client of a handler in a worker thread."""
@@ -59,7 +61,15 @@ class HostClients:
             if self._sync is None:
                 channel = self._address.channel()
                 self._sync = channel, HostStub(channel)
-        return Client.of_call(self._sync[1], Scope(self._token, ctx), self._shapes)
+        return Client.of_call(self._sync[1], Scope(self._token, ctx), self._shapes, self._plans)
+
+    @property
+    def _plans(self) -> Plans:
+        if self._kept_plans is None:
+            from modrack._pipeline_calls import Plans
+
+            self._kept_plans = Plans()
+        return self._kept_plans
 
     async def close(self) -> None:
         """Closes what was opened; calls that run fail."""

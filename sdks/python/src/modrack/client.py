@@ -18,6 +18,8 @@ from modrack._credentials import client_token
 from modrack._generated.host.v1 import host_pb as pb
 from modrack._generated.host.v1.host_grpc import HostStub
 from modrack._inputs import input_of
+from modrack._pipeline_calls import Plans
+from modrack._pipeline_client import PipelineClient
 from modrack._scope import Scope
 from modrack.bindings import TypedModule
 from modrack.errors import ModrackError
@@ -30,7 +32,7 @@ __all__ = ["DEFAULT_TIMEOUT", "AsyncClient", "Client", "EndpointInfo", "ModuleEv
 Output = TypeVar("Output")
 
 
-class Client:
+class Client(PipelineClient):
     """Calls modules from threads; may be shared between them. Opens its connection at the first call.
 
     `host` is `http://127.0.0.1:7420`, `https://…` or `unix:/path`; without it `MODRACK_HOST` says where. Every wait ends after
@@ -69,9 +71,10 @@ class Client:
         self._stub = HostStub(self._channel)
         self._scope = Scope(client_token(token_file).text)
         self._shapes: dict[str, Shape] = {}
+        self._plans = Plans()
 
     @classmethod
-    def of_call(cls, stub: HostStub, scope: Scope, shapes: dict[str, Shape]) -> Self:
+    def of_call(cls, stub: HostStub, scope: Scope, shapes: dict[str, Shape], plans: Plans) -> Self:
         """The client of one call's handler, on a channel that it does not own; `Context` gives them out."""
         client = cls.__new__(cls)
         client._timeout = DEFAULT_TIMEOUT
@@ -79,6 +82,7 @@ class Client:
         client._stub = stub
         client._scope = scope
         client._shapes = shapes
+        client._plans = plans
         return client
 
     def __enter__(self) -> Self:
