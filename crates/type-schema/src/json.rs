@@ -1,10 +1,12 @@
 //! The JSON mapping of `docs/codec.md`. Type-directed both ways; knows no bytes.
 
+mod faults;
 mod read;
 mod text;
 mod write;
 
 pub use self::{
+    faults::{JsonFault, MAX_JSON_FAULTS, json_faults},
     read::from_json,
     text::{json_to_msgpack, msgpack_to_json, parse_json, parse_json_text},
     write::to_json,

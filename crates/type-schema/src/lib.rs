@@ -5,7 +5,7 @@
 //!
 //! Two forms of a value exist. The **bytes** are what travels, and the hot path knows nothing else: a [`Schema`] is a type
 //! compiled once, [`Schema::validate`] walks the bytes without allocating, and a [`Transcoder`] carries them from one type to a
-//! supertype, by forwarding them as they are wherever it can. The **tree**, [`CValue`], is for code that computes with values.
+//! supertype, by forwarding them as they are wherever it can; [`raw`] takes validated bytes apart and puts them together. The **tree**, [`CValue`], is for code that computes with values.
 //!
 //! ```
 //! use type_schema::{CType, CValue, Layout, Schema, encode, is_subtype};
@@ -45,6 +45,7 @@ mod lock;
 mod parse;
 mod path;
 mod plan;
+pub mod raw;
 mod reader;
 mod schema;
 mod signature;
@@ -63,7 +64,10 @@ pub use crate::{
     decode::decode,
     encode::encode,
     error::{DecodeError, EncodeError, JsonError},
-    json::{from_json, json_to_msgpack, msgpack_to_json, parse_json, parse_json_text, to_json},
+    json::{
+        JsonFault, MAX_JSON_FAULTS, from_json, json_faults, json_to_msgpack, msgpack_to_json, parse_json,
+        parse_json_text, to_json,
+    },
     json_schema::{json_schema, json_schema_parts},
     lock::{LOCK_VERSION, Lock, LockDifference, LockError, LockedCapabilities, LockedExample, LockedModule},
     reader::MAX_VALUE_DEPTH,

@@ -78,7 +78,7 @@ fn deeper(depth: usize) -> Result<usize, Box<Refusal>> {
     if depth == MAX_VALUE_DEPTH { Err(Refusal::new(Code::Depth)) } else { Ok(depth + 1) }
 }
 
-fn int(json: &Value) -> Result<i64, Box<Refusal>> {
+pub(super) fn int(json: &Value) -> Result<i64, Box<Refusal>> {
     match json {
         Value::Number(number) => int_number(number),
         Value::String(text) if is_decimal(text) => match text.parse::<i64>() {
@@ -90,7 +90,7 @@ fn int(json: &Value) -> Result<i64, Box<Refusal>> {
     }
 }
 
-fn int_number(number: &Number) -> Result<i64, Box<Refusal>> {
+pub(super) fn int_number(number: &Number) -> Result<i64, Box<Refusal>> {
     if let Some(v) = number.as_i64() {
         return Ok(v);
     }
@@ -219,7 +219,7 @@ fn any(json: &Value, depth: usize) -> Read {
 }
 
 /// An object with a name that begins with `$` is one of the four marks, or nothing.
-fn marked(members: &Map<String, Value>, depth: usize) -> Read {
+pub(super) fn marked(members: &Map<String, Value>, depth: usize) -> Read {
     let (name, json) = match members.iter().next() {
         Some(member) if members.len() == 1 => member,
         _ => return Err(mismatch()),
