@@ -19,6 +19,7 @@ pub mod ast;
 pub mod catalog;
 pub mod diagnostic;
 pub mod facts;
+pub mod graph;
 pub mod plan;
 pub mod run;
 

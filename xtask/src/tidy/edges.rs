@@ -24,7 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "host",
         &["type-schema", "pipeline", "middleware", "protocol", "registry", "executor", "supervisor", "autodiscovery"],
     ),
-    ("cli", &["host", "codegen", "protocol", "type-schema"]),
+    ("cli", &["host", "codegen", "pipeline", "protocol", "type-schema"]),
     ("codegen", &["type-schema"]),
     ("testkit", &["type-schema", "protocol"]),
     // A generator does not link what it generates.
