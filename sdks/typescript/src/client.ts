@@ -5,19 +5,17 @@
 // once more, before anything has run. A typed module brings its types: nothing is fetched, and nothing is sent twice.
 
 import { called } from "./called.js";
+import { Asker, DEFAULT_TIMEOUT_MS } from "./client/asker.js";
 import { type Ask, HostChannel, type Known, NO_SCOPE, type Scope } from "./client/channel.js";
 import { type ModuleEvent, type ModuleInfo, moduleEvent, moduleInfo, required } from "./client/listing.js";
 import type { BatchOptions, CallOptions, ClientOptions, SchemaOptions, WaitOptions } from "./client/options.js";
+import { PipelineClient } from "./client/pipeline_client.js";
 import { CodecError, ModrackError } from "./errors.js";
 import type { BatchOutput, CallStreamResponse, WatchResponse } from "./generated/modrack/host/v1/host.js";
-import { type ClientSpan, type Trace, tracing } from "./telemetry.js";
 import type { TypedModule, TypedStream } from "./typed_module.js";
 import { findAddress } from "./wire/address.js";
 import { errorFromRpc, errorFromWire } from "./wire/errors.js";
 import { channelCredentials, TokenFile } from "./wire/secrets.js";
-
-/** Milliseconds that a wait takes at most where the caller says nothing. */
-const DEFAULT_TIMEOUT_MS = 30_000;
 
 /** A module whose types are known, and whether the caller fixed them. */
 interface Target extends Known {
@@ -38,26 +36,18 @@ interface Target extends Known {
  *
  * @throws ModrackError with `client.host.unset`, `client.host.invalid` or `client.credential.unreadable`.
  */
-export class Client {
+export class Client extends PipelineClient {
+  readonly #asker: Asker;
   readonly #channel: HostChannel;
-  readonly #scope: Scope;
-  readonly #timeoutMs: number;
-  readonly #tracing = tracing();
 
   constructor(options?: ClientOptions);
   /** @internal */
   constructor(channel: HostChannel, scope: Scope);
   constructor(from: ClientOptions | HostChannel = {}, scope: Scope = NO_SCOPE) {
-    this.#scope = scope;
-    if (from instanceof HostChannel) {
-      this.#channel = from;
-      this.#timeoutMs = DEFAULT_TIMEOUT_MS;
-      return;
-    }
-    const address = findAddress(from.host);
-    const credentials = channelCredentials(address, from);
-    this.#channel = new HostChannel(address, () => credentials, new TokenFile(from.tokenFile));
-    this.#timeoutMs = from.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const asker = askerOf(from, scope);
+    super(asker);
+    this.#asker = asker;
+    this.#channel = asker.channel;
   }
 
   /**
@@ -72,7 +62,7 @@ export class Client {
   call<In, Out>(module: TypedModule<In, Out>, input: In, options?: CallOptions): Promise<Out>;
   call<Output = unknown>(module: string, input?: unknown, options?: CallOptions): Promise<Output>;
   async call(module: TypedModule<never, unknown> | string, input: unknown = {}, options: CallOptions = {}) {
-    return this.#spanned(module, options, (ask) =>
+    return this.#asker.spanned(nameOf(module), options, (ask) =>
       this.#reaching(module, options, ask, async (target) => {
         const call = callRequest(target, target.input.encode(input), options);
         const { output } = await this.#channel.ask(() => this.#channel.client.call(call, ask()));
@@ -104,8 +94,8 @@ export class Client {
     input: unknown = {},
     options: CallOptions = {},
   ): AsyncGenerator<unknown, void, undefined> {
-    const span = await this.#span(module);
-    const ask = this.#asking(options, span);
+    const span = await this.#asker.span(nameOf(module));
+    const ask = this.#asker.asking(options, span);
     // Nothing has run when the host says that the types or the token are old, so the first message decides.
     const open = async (target: Target) => {
       const call = callRequest(target, target.input.encode(input), options);
@@ -165,7 +155,7 @@ export class Client {
     options: BatchOptions = {},
   ): Promise<unknown[]> {
     if (inputs.length === 0) return [];
-    return this.#spanned(module, options, (ask) =>
+    return this.#asker.spanned(nameOf(module), options, (ask) =>
       this.#reaching(module, options, ask, async (target) => {
         const request = {
           module: target.name,
@@ -184,7 +174,7 @@ export class Client {
 
   /** The modules whose names match, e.g. `text.*`, in ascending order; all without a pattern. */
   async listModules(pattern = "", options: WaitOptions = {}): Promise<ModuleInfo[]> {
-    const ask = this.#asking(options);
+    const ask = this.#asker.asking(options);
     const modules: ModuleInfo[] = [];
     for (let pageToken = ""; ; ) {
       const page = await this.#channel.ask(() => this.#channel.client.listModules({ pattern, pageToken }, ask()));
@@ -200,7 +190,7 @@ export class Client {
    * @throws ModrackError with `registry.module.unknown`.
    */
   async getModule(name: string, options: WaitOptions = {}): Promise<ModuleInfo> {
-    const ask = this.#asking(options);
+    const ask = this.#asker.asking(options);
     return moduleInfo(
       required((await this.#channel.ask(() => this.#channel.client.getModule({ name }, ask()))).module),
     );
@@ -211,7 +201,7 @@ export class Client {
    * over (without one there is no end) or the host goes away; all but the first throw.
    */
   async *watch(pattern = "", options: WaitOptions = {}): AsyncGenerator<ModuleEvent, void, undefined> {
-    const ask = this.#asking({ ...options, timeoutMs: options.timeoutMs ?? Number.POSITIVE_INFINITY });
+    const ask = this.#asker.asking({ ...options, timeoutMs: options.timeoutMs ?? Number.POSITIVE_INFINITY });
     for (let again = true; again; ) {
       again = false;
       let begun = false;
@@ -237,41 +227,7 @@ export class Client {
    * handler's context it does nothing: the provider ends that connection.
    */
   close(): void {
-    if (this.#scope === NO_SCOPE) this.#channel.close();
-  }
-
-  /** What each question of one call is asked with: the deadline is that of the call, the token the present one. */
-  #asking({ timeoutMs = this.#timeoutMs, signal }: WaitOptions, trace: Trace = this.#scope): () => Ask {
-    const deadline = Math.min(Date.now() + timeoutMs, this.#scope.deadline);
-    const outer = this.#scope.signal;
-    const both = signal !== undefined && outer !== undefined ? AbortSignal.any([signal, outer]) : (signal ?? outer);
-    return () => ({ deadline, signal: both, metadata: this.#channel.metadata(trace) });
-  }
-
-  /** The span of a call, where calls are traced; what goes out with the call names it. */
-  async #span(
-    module: TypedModule<never, unknown> | TypedStream<never, unknown> | string,
-  ): Promise<ClientSpan | undefined> {
-    if (this.#tracing === undefined) return undefined;
-    return (await this.#tracing)?.call(typeof module === "string" ? module : module.name, this.#scope);
-  }
-
-  /** Does something inside the span of a call, where calls are traced. */
-  async #spanned<T>(
-    module: TypedModule<never, unknown> | string,
-    options: WaitOptions,
-    act: (ask: () => Ask) => Promise<T>,
-  ): Promise<T> {
-    let span: ClientSpan | undefined;
-    try {
-      span = this.#tracing && (await this.#span(module));
-      const result = await act(this.#asking(options, span));
-      span?.end();
-      return result;
-    } catch (error) {
-      span?.end(error);
-      throw called(error);
-    }
+    if (this.#asker.scope === NO_SCOPE) this.#channel.close();
   }
 
   /** Does something with a module whose types are known; once more where they have changed since the host told them. */
@@ -297,6 +253,18 @@ export class Client {
     }
     return act({ ...(await this.#channel.fetch(module, ask)), name: module, isFixed: false });
   }
+}
+
+function askerOf(from: ClientOptions | HostChannel, scope: Scope): Asker {
+  if (from instanceof HostChannel) return new Asker(from, scope, DEFAULT_TIMEOUT_MS);
+  const address = findAddress(from.host);
+  const credentials = channelCredentials(address, from);
+  const channel = new HostChannel(address, () => credentials, new TokenFile(from.tokenFile));
+  return new Asker(channel, scope, from.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+}
+
+function nameOf(module: TypedModule<never, unknown> | TypedStream<never, unknown> | string): string {
+  return typeof module === "string" ? module : module.name;
 }
 
 function callRequest(target: Target, input: Uint8Array, { idempotencyKey = "" }: CallOptions) {

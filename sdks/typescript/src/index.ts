@@ -1,7 +1,30 @@
 // The public API of `@modrack/sdk`. Exports only; importing it has no effect.
 
 export type { EndpointInfo, ModuleEvent, ModuleInfo } from "./client/listing.js";
-export type { BatchOptions, CallOptions, ClientOptions, SchemaOptions, WaitOptions } from "./client/options.js";
+export type {
+  BatchOptions,
+  CallOptions,
+  ClientOptions,
+  PutOptions,
+  RunsOptions,
+  SchemaOptions,
+  WaitOptions,
+} from "./client/options.js";
+export type {
+  Attempt,
+  CallRecord,
+  Diagnostic,
+  NodeRecord,
+  PipelineCheck,
+  PipelineNode,
+  PipelinePlan,
+  PipelineRun,
+  Place,
+  RunEvent,
+  RunRecord,
+  StoredPipeline,
+} from "./client/pipelines.js";
+export type { Pipeline, PipelineFile } from "./client/which.js";
 export { Client } from "./client.js";
 export { Codec } from "./codec/codec.js";
 export { type CType, checkType, type Field, formatType } from "./codec/ctype.js";

@@ -12,6 +12,7 @@ import { errorFromRpc } from "../wire/errors.js";
 import type { TokenSource } from "../wire/secrets.js";
 import { typeFromWire } from "../wire/types.js";
 import { required } from "./listing.js";
+import { Plans } from "./which.js";
 
 /** The types of a module with the fingerprint that the host gave them. */
 export interface Known {
@@ -48,6 +49,7 @@ export const NO_SCOPE: Scope = {
 export class HostChannel {
   /** By qualified name. */
   readonly known = new Map<string, Known>();
+  readonly plans = new Plans();
   readonly #open: () => HostClient;
   readonly #token: TokenSource;
   #client: HostClient | undefined;

@@ -40,3 +40,19 @@ export interface BatchOptions extends SchemaOptions {
   /** One per input; equal for calls that must have one effect, empty for none. */
   idempotencyKeys?: readonly string[];
 }
+
+/** How a pipeline is stored. */
+export interface PutOptions extends WaitOptions {
+  /** The hash of the plan that must be there, or `new` where there must be none; else `pipeline.plan.changed`. */
+  replaces?: string;
+  /** Store it also where callers of the present one would no longer fit. */
+  allowBreaking?: boolean;
+}
+
+/** Which runs to list. */
+export interface RunsOptions extends WaitOptions {
+  /** Only those of this stored pipeline. */
+  pipeline?: string;
+  /** Most runs in the answer. Default: 100. */
+  limit?: number;
+}

@@ -47,6 +47,7 @@ import {
 } from "../../src/generated/modrack/provider/v1/registry.js";
 import { errorFromWire, errorToWire } from "../../src/wire/errors.js";
 import { typeFromWire } from "../../src/wire/types.js";
+import { FakePipelines } from "./fake_pipelines.js";
 
 type HostFrame = MessageInitShape<typeof HostFrameSchema>;
 type Execute = MessageInitShape<typeof ExecuteRequestSchema>;
@@ -183,6 +184,7 @@ export class FakeHost {
   cancelled = 0;
   /** Names that `GetModule` was asked for. */
   readonly asked: string[] = [];
+  readonly pipelines = new FakePipelines(() => this.#heard());
   #folder = mkdtempSync(join(tmpdir(), "modrack-"));
   #server = new grpc.Server();
   #link: NetServer = createServer((socket) => this.#linked(socket));
@@ -365,6 +367,7 @@ export class FakeHost {
         new ModrackError("registry.module.unknown", `module \`${name}\` is not registered`, { category: "NOT_FOUND" }),
       );
     return {
+      ...this.pipelines.handlers(),
       listModules: (_, reply) => reply(null, { modules: this.#modules() }),
       getModule: ({ request }, reply) => {
         this.asked.push(request.name);
