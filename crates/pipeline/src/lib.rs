@@ -19,10 +19,18 @@ pub mod ast;
 pub mod catalog;
 pub mod diagnostic;
 pub mod facts;
+mod lexer;
+mod lower;
+mod parse;
+mod parser;
 pub mod graph;
 pub mod plan;
 pub mod run;
+pub mod syntax;
+mod tree;
 
 pub use catalog::{Catalog, ModuleSignature};
 pub use diagnostic::{Code, Diagnostic, Severity, Span};
+pub use parse::{MAX_SOURCE_BYTES, Parsed, parse};
+pub use parser::{MAX_DIAGNOSTICS, MAX_NESTING};
 pub use plan::Plan;
