@@ -1,5 +1,7 @@
 //! A registered module as JSON, as the command line and HTTP show it. Asks nobody for anything, and is not the lock's form.
 
+pub mod pipelines;
+
 use base64::Engine as _;
 use serde_json::{Value, json};
 use type_schema::Schema;
