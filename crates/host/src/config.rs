@@ -12,6 +12,7 @@ mod entry;
 mod fault;
 mod grants;
 mod layers;
+mod pipelines;
 mod providers;
 mod read;
 mod secret_file;
@@ -28,6 +29,7 @@ pub use build::{DEFAULT_LISTEN, MAX_MESSAGE_BYTES};
 pub use clients::{CallGrant, ClientGrant, Scope};
 pub use entry::{Entry, Origin};
 pub use fault::{ConfigError, Fault, FaultCode};
+pub use pipelines::{Cache, DEFAULT_CACHE, Pipelines};
 pub use providers::{NamespaceGrant, ProviderGrant};
 pub use secret_file::{SecretFileError, is_exposed, read_secret};
 pub use sources::Sources;
@@ -59,6 +61,8 @@ pub struct Config {
     pub log: Log,
     /// Where spans of calls are sent.
     pub telemetry: Telemetry,
+    /// Bounds of runs of pipelines, and their caches.
+    pub pipelines: Pipelines,
     /// Where the host connects to by itself.
     pub unary: Unary,
     /// Who may provide modules. Empty: anybody who can reach the host.

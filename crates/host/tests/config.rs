@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use host::config::{Config, ConfigError, Loaded, LogFormat, Sources};
+use host::config::{Cache, Config, ConfigError, Loaded, LogFormat, Sources};
 use protocol::Namespace;
 
 /// Loads in an own directory with this file (none when empty) and these variables.
@@ -80,6 +80,14 @@ fn without_any_source_the_defaults_hold() {
     telemetry.otlp_endpoint = "" (default)
     telemetry.sample_ratio = 1.0 (default)
     telemetry.service_name = "modrack-host" (default)
+    pipelines.run_timeout_ms = 300000 (default)
+    pipelines.max_run_timeout_ms = 3600000 (default)
+    pipelines.call_timeout_ms = 30000 (default)
+    pipelines.each_concurrency = 64 (default)
+    pipelines.max_runs = 1024 (default)
+    pipelines.kept_runs = 256 (default)
+    pipelines.max_stored = 1000 (default)
+    pipelines.cache_bytes = 67108864 (default)
     unary.allow = ["127.0.0.0/8","::1/128"] (default)
     unary.ca_file = "" (default)
     "#);
@@ -279,6 +287,52 @@ fn a_provider_is_known_by_the_content_of_its_file_which_is_never_shown() {
     assert_eq!(covered, [true, true, false, true, false]);
     let shown = format!("{loaded:?}{:?}", loaded.entries());
     assert!(!shown.contains("horse") && shown.contains("ada.key"), "{shown}");
+}
+
+#[test]
+fn caches_are_a_list_with_names_of_their_own() {
+    let file = r#"
+[[caches]]
+name = "prices"
+max_bytes = 1_048_576
+[pipelines]
+run_timeout_ms = 1000
+"#;
+    let loaded = loaded(file, &[("MODRACK_PIPELINES__KEPT_RUNS", "7")], &[]);
+    let pipelines = &loaded.config.pipelines;
+    assert_eq!(pipelines.caches, [Cache { name: "prices".into(), max_bytes: 1 << 20 }]);
+    assert_eq!((pipelines.run_timeout, pipelines.kept_runs), (Duration::from_secs(1), 7));
+    assert_eq!(origin(&loaded, "caches[0].max_bytes"), "modrack.toml:4");
+    let file = r#"
+[[caches]]
+name = "memory"
+max_bytes = 2048
+[[caches]]
+name = ""
+[[caches]]
+name = "a"
+max_bytes = 1
+size = 3
+[pipelines]
+run_timeout_ms = 2000
+max_run_timeout_ms = 1000
+"#;
+    insta::assert_snapshot!(faults(file, &[("MODRACK_CACHES__A", "1")], &[]), @r"
+    modrack.toml:3: there is another cache `memory` (config.value.conflict)
+      give each cache a name of its own; `memory` is always there, `pipelines.cache_bytes` is its size
+    modrack.toml:5: `caches[1].max_bytes` is missing (config.key.missing)
+      an entry of `[[caches]]` has `name` and `max_bytes`
+    modrack.toml:6: `caches[1].name` cannot be `` (config.value.invalid)
+      a cache's name has 1 to 64 bytes and no control characters
+    modrack.toml:9: `caches[2].max_bytes` cannot be 1 (config.value.range)
+      give a number from 1024 to 68719476736
+    modrack.toml:10: `caches[2].size` is no key of the configuration (config.key.unknown)
+      did you mean `caches[2].name`?
+    modrack.toml:12: `pipelines.run_timeout_ms` is 2000, more than `pipelines.max_run_timeout_ms`, 1000 (config.value.conflict)
+      raise `pipelines.max_run_timeout_ms`, or lower `pipelines.run_timeout_ms`
+    env MODRACK_CACHES__A: `MODRACK_CACHES__A` is no key of the configuration (config.key.unknown)
+      `[[caches]]` can only be set in the file
+    ");
 }
 
 #[test]

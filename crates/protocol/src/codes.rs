@@ -114,8 +114,40 @@ codes! {
     BATCH_TOO_LARGE = "executor.batch.too_large", InvalidArgument, final, "send at most 10 000 elements at once";
     /// Too many calls are in flight to this module.
     OVERLOADED = "executor.overloaded", RateLimited, retry, "come back after the time that the error names, or add replicas";
+    /// A call's turn under the rate of its policy would come after its deadline.
+    THROTTLE_EXCEEDED = "executor.throttle.exceeded", RateLimited, retry, "come back after the time that the error names, give the call more time, or raise `throttle`";
+    /// A policy names a cache that the host does not have.
+    CACHE_UNKNOWN = "executor.cache.unknown", InvalidArgument, final, "name `memory` or one of the `[[caches]]` of the host's configuration";
     /// The provider answered in a way that the protocol does not know.
     PROVIDER_PROTOCOL = "executor.provider.protocol", UpstreamError, final, "the provider does not speak the protocol; see `docs/provider-protocol.md`";
+
+    // Pipelines.
+    /// A source does not check.
+    CHECK_FAILED = "pipeline.check.failed", InvalidArgument, final, "`modrack check FILE` shows every fault with its place; for a stored pipeline, `modrack pipelines show NAME`";
+    /// The plan is not the one that the caller named.
+    PLAN_CHANGED = "pipeline.plan.changed", FailedPrecondition, final, "look at the pipeline again, and run or replace it by the hash that it has now";
+    /// The inputs of a run do not have the declared types.
+    INPUTS_INVALID = "pipeline.inputs.invalid", InvalidArgument, final, "mend what the message lists; the places are JSON pointers into the inputs";
+    /// A module has other types than the run was planned for.
+    PLAN_MODULE_CHANGED = "pipeline.module.changed", FailedPrecondition, retry, "check and run the pipeline again: it is planned anew for the module's new types";
+    /// A module of a run is not registered any more.
+    PLAN_MODULE_GONE = "pipeline.module.gone", NotFound, retry, "run the pipeline again when a provider of the module is back";
+    /// The time of a run was over.
+    RUN_DEADLINE_EXCEEDED = "pipeline.deadline.exceeded", DeadlineExceeded, retry, "give the run more time, or look at its record for what took so long";
+    /// No such pipeline is stored.
+    PIPELINE_UNKNOWN = "pipeline.unknown", NotFound, final, "`modrack pipelines list` shows what is stored";
+    /// No record of such a run.
+    RUN_UNKNOWN = "pipeline.run.unknown", NotFound, final, "the host keeps the latest runs alone; `modrack runs list` shows them";
+    /// A stored pipeline would need itself.
+    PIPELINE_CYCLE = "pipeline.cycle", FailedPrecondition, final, "break the circle: a stored pipeline cannot need itself, not through others either";
+    /// Stored pipelines are nested too deeply.
+    PIPELINE_DEPTH_EXCEEDED = "pipeline.depth.exceeded", FailedPrecondition, final, "call fewer stored pipelines inside one another";
+    /// A name that a stored pipeline cannot have.
+    PIPELINE_NAME_INVALID = "pipeline.name.invalid", InvalidArgument, final, "names are letters, digits, `_` and `-`, beginning with a letter or `_`, at most 128 bytes";
+    /// A stored pipeline would break its callers.
+    PIPELINE_INCOMPATIBLE = "pipeline.incompatible", FailedPrecondition, final, "keep the old types callable, or store it with `allow_breaking`";
+    /// As many runs, or stored pipelines, as the host takes.
+    PIPELINE_LIMIT = "pipeline.limit", RateLimited, retry, "come back later, or raise the limit that the error names";
 
     // The wire itself.
     /// Bytes that are no message.

@@ -10,7 +10,7 @@ use crate::config::layers::{self, Layers};
 use crate::config::read::{Reader, Refusal};
 use crate::config::sources::Sources;
 use crate::config::{Config, Limits, Link, Loaded, Log, LogFormat, Timeouts};
-use crate::config::{clients, providers, telemetry, tls};
+use crate::config::{clients, pipelines, providers, telemetry, tls};
 
 /// Where the host listens when nobody says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7420));
@@ -78,6 +78,7 @@ fn build(sources: &Sources, layers: Layers) -> (Loaded, Vec<Fault>) {
             }),
         },
         telemetry: telemetry::read(r),
+        pipelines: pipelines::read(r),
         unary: tls::read_unary(r),
         providers: providers::read(r),
         clients: clients::read(r),

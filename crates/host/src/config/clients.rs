@@ -32,6 +32,8 @@ pub enum Scope {
     Call(CallGrant),
     /// `metrics`: read what the host counts.
     Metrics,
+    /// `pipelines`: store and remove pipelines.
+    Pipelines,
 }
 
 /// Which modules may be called.
@@ -53,6 +55,7 @@ impl Scope {
             "list" => Some(Self::List),
             "watch" => Some(Self::Watch),
             "metrics" => Some(Self::Metrics),
+            "pipelines" => Some(Self::Pipelines),
             _ => text.strip_prefix("call:").and_then(CallGrant::parse).map(Self::Call),
         }
     }
@@ -84,6 +87,7 @@ impl fmt::Display for Scope {
             Self::List => f.write_str("list"),
             Self::Watch => f.write_str("watch"),
             Self::Metrics => f.write_str("metrics"),
+            Self::Pipelines => f.write_str("pipelines"),
             Self::Call(CallGrant::All) => f.write_str("call:*"),
             Self::Call(CallGrant::Below(namespace)) => write!(f, "call:{namespace}.*"),
             Self::Call(CallGrant::Exact(module)) => write!(f, "call:{module}"),
@@ -98,7 +102,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<ClientGrant> {
         file: "token_file",
         grants: "scopes",
         grant: "scope",
-        hint: "a scope is `list`, `watch`, `metrics`, `call:*`, `call:text.*` or `call:text.Uppercase`",
+        hint: "a scope is `list`, `watch`, `metrics`, `pipelines`, `call:*`, `call:text.*` or `call:text.Uppercase`",
         example: "list what the client may do, e.g. `scopes = [\"list\", \"call:text.*\"]`",
         parse: Scope::parse,
     };
@@ -117,7 +121,8 @@ mod tests {
 
     #[test]
     fn a_scope_reads_back_as_it_is_written_and_anything_else_is_none() {
-        for text in ["list", "watch", "metrics", "call:*", "call:text.*", "call:text.en.*", "call:text.Uppercase"] {
+        let calls = ["call:*", "call:text.*", "call:text.en.*", "call:text.Uppercase"];
+        for text in ["list", "watch", "metrics", "pipelines"].into_iter().chain(calls) {
             assert_eq!(Scope::parse(text).unwrap().to_string(), text);
         }
         for text in ["", "*", "List", "call", "call:", "call:text", "call:*.text", "call:.*", "call:a b.*", "admin"] {

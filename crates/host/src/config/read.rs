@@ -330,7 +330,7 @@ fn unknown_key(key: &str, origin: &Origin, known: &BTreeSet<String>) -> Option<F
     let nearest = nearest(key, known);
     let (subject, hint) = match origin {
         Origin::Env(name) => {
-            let list = ["providers", "clients"].into_iter().find(|list| key.starts_with(&format!("{list}.")));
+            let list = ["caches", "providers", "clients"].into_iter().find(|list| key.starts_with(&format!("{list}.")));
             // Others use the prefix, too (Kubernetes for a service of that name, for one). A variable that is
             // neither nested nor close to a key is not meant for the host.
             if nearest.is_none() && !key.contains('.') {
