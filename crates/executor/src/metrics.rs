@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use protocol::{Category, DataPlane, Error};
 use registry::{Route, Routes};
 
+use crate::policy::counters::{CountedPolicies, Counters};
+
 /// Upper bounds of the buckets of a call's duration.
 pub const BUCKETS: [Duration; 18] = [
     Duration::from_micros(50),
@@ -65,9 +67,9 @@ pub(crate) struct Metrics {
     modules: Mutex<HashMap<String, Arc<OfModule>>>,
 }
 
-/// The counters of one module: by plane, and for calls that no provider took.
+/// The counters of one module.
 #[derive(Debug, Default)]
-struct OfModule([OnceLock<Box<OnPlane>>; 4]);
+struct OfModule([OnceLock<Box<OnPlane>>; 5]);
 
 #[derive(Debug, Default)]
 struct OnPlane {
@@ -79,7 +81,8 @@ struct OnPlane {
     durations: [AtomicU64; BUCKETS.len() + 1],
 }
 
-const PLANES: [Option<DataPlane>; 4] = [None, Some(DataPlane::Unary), Some(DataPlane::Attach), Some(DataPlane::Link)];
+const PLANES: [Option<DataPlane>; 5] =
+    [None, Some(DataPlane::Unary), Some(DataPlane::Attach), Some(DataPlane::Link), Some(DataPlane::Host)];
 
 fn slot(plane: Option<DataPlane>) -> usize {
     match plane {
@@ -87,6 +90,7 @@ fn slot(plane: Option<DataPlane>) -> usize {
         Some(DataPlane::Unary) => 1,
         Some(DataPlane::Attach) => 2,
         Some(DataPlane::Link) => 3,
+        Some(DataPlane::Host) => 4,
     }
 }
 
@@ -95,6 +99,22 @@ impl Metrics {
     pub(crate) fn begin(&self, route: &Route, registry: &registry::Handle) -> Measured {
         let of = route.attachment.get_or_attach(|| Arc::new(self.of(route, &registry.routes())));
         Measured { module: Arc::clone(of), plane: None, began: Instant::now(), ended: false }
+    }
+
+    /// The counters of the policies of a module's calls.
+    pub(crate) fn policies_of<'a>(&self, route: &'a Route, registry: &registry::Handle) -> &'a Counters {
+        let of = route.attachment.get_or_attach(|| Arc::new(self.of(route, &registry.routes())));
+        of.policies.get_or_init(Box::default)
+    }
+
+    /// What was counted of policies; see [`Metrics::counted`].
+    pub(crate) fn counted_policies(&self, routes: &Routes) -> Vec<CountedPolicies> {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        modules.retain(|name, of| routes.get(name).is_some() || of.is_busy());
+        let mut counted: Vec<_> =
+            modules.iter().filter_map(|(name, of)| Some(of.policies.get()?.counted(name))).collect();
+        counted.sort_by(|a, b| a.module.cmp(&b.module));
+        counted
     }
 
     /// Only for the first call of a revision.
@@ -120,16 +140,16 @@ impl Metrics {
 
 impl OfModule {
     fn on(&self, plane: Option<DataPlane>) -> &OnPlane {
-        self.0[slot(plane)].get_or_init(Box::default)
+        self.planes[slot(plane)].get_or_init(Box::default)
     }
 
     fn is_busy(&self) -> bool {
-        self.0.iter().filter_map(OnceLock::get).any(|on| on.in_flight.load(Ordering::Relaxed) > 0)
+        self.planes.iter().filter_map(OnceLock::get).any(|on| on.in_flight.load(Ordering::Relaxed) > 0)
     }
 
     fn counted(&self, name: &str) -> impl Iterator<Item = Counted> {
         PLANES.into_iter().filter_map(move |plane| {
-            let on = self.0[slot(plane)].get()?;
+            let on = self.planes[slot(plane)].get()?;
             let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             let failed = Category::ALL.into_iter().zip(on.failed.iter().map(load)).filter(|(_, count)| *count > 0);
             Some(Counted {

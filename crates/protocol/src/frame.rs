@@ -50,6 +50,27 @@ pub struct TraceContext {
     pub state: String,
 }
 
+impl TraceContext {
+    /// The same trace with the span of attempt `number` as parent, whose id follows from that of the parent here: who makes
+    /// the attempt and who writes its span need not talk. Without a well-formed parent, the same.
+    #[must_use]
+    pub fn of_attempt(&self, number: u32) -> Self {
+        // `version-trace id-span id-flags` (W3C trace context, 3.2).
+        let id = self.parent.get(SPAN_ID).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let Some(id) = id.filter(|_| self.parent.len() >= SPAN_ID.end) else { return self.clone() };
+        // SplitMix64; 0 is no span.
+        let mut mixed = id.wrapping_add(u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed = (mixed ^ mixed >> 31).max(1);
+        let (before, after) = (&self.parent[..SPAN_ID.start], &self.parent[SPAN_ID.end..]);
+        Self { parent: format!("{before}{mixed:016x}{after}"), state: self.state.clone() }
+    }
+}
+
+/// Where the span's id stands in a `traceparent`.
+const SPAN_ID: std::ops::Range<usize> = 36..52;
+
 /// One attempt of one call of a module.
 #[derive(Debug, Clone)]
 pub struct Execute {

@@ -18,16 +18,19 @@ pub enum DataPlane {
     Attach,
     /// The provider connected to the link's socket.
     Link,
+    /// The host serves it itself, without a wire.
+    Host,
 }
 
 impl DataPlane {
-    /// `unary`, `attach` or `link`.
+    /// `unary`, `attach`, `link` or `host`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unary => "unary",
             Self::Attach => "attach",
             Self::Link => "link",
+            Self::Host => "host",
         }
     }
 
@@ -38,6 +41,7 @@ impl DataPlane {
             Self::Unary => pb::DataPlane::Unary,
             Self::Attach => pb::DataPlane::Attach,
             Self::Link => pb::DataPlane::Link,
+            Self::Host => pb::DataPlane::Host,
         }
     }
 }

@@ -66,6 +66,7 @@ impl Reach {
             DataPlane::Unary => self.service_url.is_some(),
             DataPlane::Attach => self.attach,
             DataPlane::Link => self.link,
+            DataPlane::Host => false,
         }
     }
 }

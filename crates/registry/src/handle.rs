@@ -4,15 +4,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use protocol::{DataPlane, Error, Registration, SessionId, SessionToken, Subject, codes};
+use protocol::{
+    DataPlane, Error, ModuleName, ModuleSpec, Namespace, ProviderInfo, Registration, ServiceId, SessionId,
+    SessionToken, Subject, codes,
+};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::answer::{Connected, Heartbeat, Refused, Registered};
-use crate::declaration::offers;
+use crate::declaration::{Declaration, offers};
 use crate::routes::Routes;
 use crate::service::Request;
 use crate::state;
 use crate::watch::{Step, Subscription};
+
+/// What the host serves itself.
+#[derive(Debug, Clone)]
+pub struct HostServes {
+    /// The session; the same each time.
+    pub session: SessionId,
+    /// A namespace that no provider may have.
+    pub namespace: Namespace,
+    /// Who the host is among providers.
+    pub service_id: ServiceId,
+    /// Facts for people.
+    pub info: ProviderInfo,
+    /// All modules of the namespace, each name once.
+    pub modules: Vec<ModuleSpec>,
+}
 
 /// Access to the registry. Cheap to clone, usable from any task.
 ///
@@ -127,6 +145,26 @@ impl Handle {
     /// `registry.session.unknown`.
     pub async fn request_drain(&self, session: SessionId, grace: Duration) -> Result<(), Error> {
         self.ask(|answer| Request::HostDrain(state::HostDrain { session, grace }, answer)).await?
+    }
+
+    /// Says which modules the host serves itself in a namespace that is reserved for it; those that are not among them go. The first
+    /// time a session begins, which has no lease and no connection and ends with the registry. Compiles each type that is new before
+    /// it waits for its turn. A module that differs from the one of its name becomes its next revision.
+    ///
+    /// # Errors
+    /// As all operations that write; `registry.schema.invalid`.
+    pub async fn serve(&self, host: HostServes) -> Result<(), Error> {
+        let HostServes { session, namespace, service_id, info, modules } = host;
+        let routes = self.routes();
+        let compile = |spec: ModuleSpec| {
+            let live = routes.get(ModuleName::new(&namespace, &spec.name).as_str());
+            let name = spec.name.clone();
+            Ok((name, Declaration::compile(spec, live.map(|route| &*route.module))?))
+        };
+        let modules = modules.into_iter().map(compile).collect::<Result<_, Error>>()?;
+        let token = SessionToken::random();
+        let event = state::HostModules { namespace, service_id, info, modules, session, token };
+        self.ask(|answer| Request::HostModules(Box::new(event), answer)).await
     }
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Error> {

@@ -22,7 +22,7 @@
 //! * An endpoint has a session: routes point to live sessions only, and never to one that is retiring.
 //! * A replacement leaves no gap: it takes the names over in the same step in which its predecessor loses them.
 //! * The revision of a name only rises, also over its removal.
-//! * A session that began ends exactly once.
+//! * A session that began ends exactly once; that of the host's own modules, which has no lease, with the registry.
 //!
 //! Reading ([`Handle::routes`]) is wait-free and needs no task. Writing goes through one bounded queue to the task that
 //! owns the state; a full queue refuses at once with `registry.busy`.
@@ -40,7 +40,7 @@ mod watch;
 
 pub use answer::{Command, Connected, EndReason, Heartbeat, ModuleOutcome, Refused, Registered, SessionEvent};
 pub use attachment::Attachment;
-pub use handle::Handle;
+pub use handle::{Handle, HostServes};
 pub use options::{Limits, Options};
 pub use pattern::Pattern;
 pub use routes::{Endpoint, EndpointState, Module, Page, Route, Routes};

@@ -29,6 +29,7 @@ pub(crate) enum Request {
     Connect(state::Connect, Answer<Result<Connected, Error>>),
     ProviderDrain(state::ProviderDrain, Answer<()>),
     HostDrain(state::HostDrain, Answer<Result<(), Error>>),
+    HostModules(Box<state::HostModules>, Answer<()>),
 }
 
 /// The registry before it runs. Made together with its [`Handle`] and its [`SessionEvents`].
@@ -120,6 +121,7 @@ impl Service {
             Request::Connect(event, answer) => self.answer(event, answer),
             Request::ProviderDrain(event, answer) => self.answer(event, answer),
             Request::HostDrain(event, answer) => self.answer(event, answer),
+            Request::HostModules(event, answer) => self.answer(*event, answer),
         }
     }
 

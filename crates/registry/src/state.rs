@@ -13,6 +13,7 @@ use crate::routes::Routes;
 use crate::watch::Change;
 
 mod deadlines;
+mod host;
 mod lifecycle;
 mod namespace;
 mod publish;
@@ -30,6 +31,7 @@ mod property_tests;
 mod tests;
 
 use deadlines::Deadlines;
+pub(crate) use host::HostModules;
 pub(crate) use lifecycle::{Connect, Disconnect, Find, Heartbeat, HostDrain, ProviderDrain, Tick, Unregister};
 use namespace::NamespaceState;
 pub(crate) use register::Register;

@@ -8,9 +8,11 @@ use std::time::Duration;
 use protocol::registration::{OfferedModule, Reach};
 use protocol::{
     Capabilities, DataPlane, LocalName, ModuleSpec, Namespace, ProviderInfo, Registration, ServiceId, ServiceUrl,
+    SessionId,
 };
 use registry::{
-    Change, Command, EndReason, EndpointState, Handle, Options, Pattern, Service, SessionEvent, SessionEvents, Update,
+    Change, Command, EndReason, EndpointState, Handle, HostServes, Options, Pattern, Service, SessionEvent,
+    SessionEvents, Update,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -290,4 +292,47 @@ async fn namespaces_that_interleave_list_in_the_order_of_whole_names() {
     assert_eq!(list("a.Z", None, 10), (owned(&["a.Z"]), false));
     assert_eq!(list("a.Z", Some("a.Z"), 10), (owned(&[]), false));
     assert_eq!(list("no.*", None, 10), (owned(&[]), false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn modules_of_the_host_come_and_go_as_it_says_and_need_no_lease() {
+    let running = start(Options::default());
+    let (handle, session) = (&running.handle, SessionId::random());
+    let serve = async |modules: &[(&str, &str)]| {
+        let spec = |(name, description): &(&str, &str)| {
+            let spec = module(name).spec.unwrap();
+            ModuleSpec { description: (*description).into(), ..spec }
+        };
+        let serves = HostServes {
+            session,
+            namespace: Namespace::parse("pipeline").unwrap(),
+            service_id: ServiceId::parse("modrack-host").unwrap(),
+            info: ProviderInfo::default(),
+            modules: modules.iter().map(spec).collect(),
+        };
+        handle.serve(serves).await.unwrap();
+    };
+    serve(&[]).await;
+    assert_eq!(handle.routes().len(), 0);
+    serve(&[("A", "first"), ("B", "first")]).await;
+    let mut changes = handle.subscribe();
+    changes.next().await.unwrap();
+    let route = handle.routes().get("pipeline.A").cloned().unwrap();
+    let endpoint = &route.endpoints[0];
+    assert_eq!(
+        (endpoint.session, endpoint.plane, endpoint.state),
+        (session, Some(DataPlane::Host), EndpointState::Ready)
+    );
+    serve(&[("A", "first"), ("C", "first")]).await;
+    let Some(Update::Changes(told)) = changes.next().await else { panic!("changes") };
+    assert_eq!(names(&told), ["-pipeline.B unregistered", "+pipeline.C"]);
+    serve(&[("A", "second")]).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(handle.routes().get("pipeline.A").unwrap().revision, 2);
+    serve(&[]).await;
+    serve(&[("A", "second")]).await;
+    assert_eq!(handle.routes().get("pipeline.A").unwrap().revision, 3);
+    // Nobody else gets the namespace, whatever is in it.
+    let refused = handle.register(provider("one", "pipeline", &["X"]), None).await.unwrap_err();
+    assert_eq!(refused.error.code(), "registry.namespace.reserved");
 }

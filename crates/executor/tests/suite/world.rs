@@ -105,7 +105,7 @@ impl World {
                 self.registry.connect(session.token.clone(), plane).await.unwrap();
                 Wire::Attach { sender, receiver }
             }
-            DataPlane::Unary => panic!("the unary plane has no connection"),
+            DataPlane::Unary | DataPlane::Host => panic!("{} has no connection", plane.as_str()),
         };
         Peer { wire, waiting: VecDeque::new() }
     }

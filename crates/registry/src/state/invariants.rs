@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use protocol::{ModuleSpec, SessionId};
+use protocol::{DataPlane, ModuleSpec, SessionId};
 
 use crate::answer::EndReason;
 use crate::routes::{EndpointState, Route};
@@ -34,6 +34,10 @@ impl State {
                 retiring.insert((until, *id));
             }
             assert_eq!(session.plane.is_none(), matches!(session.phase, Phase::Pending { .. }), "{id}");
+            if session.plane == Some(DataPlane::Host) {
+                // It has no lease.
+                continue;
+            }
             assert!(session.deadline() <= now + self.options.lease, "{id} has a lease beyond its length");
             assert!(
                 self.next_deadline().is_some_and(|next| next <= session.deadline()),
@@ -51,7 +55,8 @@ impl State {
     fn check_namespace(&self, namespace: &protocol::Namespace) {
         let owner = &self.namespaces[namespace];
         assert!(!owner.members.is_empty(), "{namespace} has no owner");
-        assert!(!owner.modules.is_empty(), "{namespace} has no names");
+        let of_host = |id: &SessionId| self.sessions[id].plane == Some(DataPlane::Host);
+        assert!(!owner.modules.is_empty() || owner.members.iter().all(of_host), "{namespace} has no names");
         let members: Vec<&Session> = owner.members.iter().map(|id| &self.sessions[id]).collect();
         let ids: HashSet<SessionId> = owner.members.iter().copied().collect();
         assert_eq!(ids.len(), members.len(), "{namespace} has a member twice");
