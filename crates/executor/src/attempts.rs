@@ -35,7 +35,7 @@ pub(crate) trait Work {
 }
 
 /// What somebody wants of the attempts of one piece of work, and is told of them.
-pub(crate) trait Watch {
+pub(crate) trait Watch: Send {
     /// Who goes first where several wait for a place.
     fn priority(&self) -> i32 {
         NORMAL
@@ -100,7 +100,7 @@ impl Handle {
             while let Some(Chosen { target, trial }) = self.choose(current, &tried, deadline).await {
                 measured.on(target.plane);
                 watch.waits();
-                let place = match target.place(deadline, measured).await {
+                let place = match target.place(deadline, watch.priority(), measured).await {
                     Err(error) if error.code() == codes::OVERLOADED.name => {
                         tried.push(target.session);
                         last_failure = Some(error);

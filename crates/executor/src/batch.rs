@@ -22,7 +22,7 @@ pub const MOST_ELEMENTS: usize = 10_000;
 const AT_ONCE: usize = 64;
 
 /// What a message holds beside its calls, and each call beside its own bound, in bytes.
-const ENVELOPE: usize = 64;
+pub(crate) const ENVELOPE: usize = 64;
 
 /// Several inputs for one module.
 #[derive(Debug, Clone)]
@@ -70,14 +70,14 @@ pub struct Answered {
     pub attempts: u32,
 }
 
-/// Sends one part of a batch.
-struct Part(Vec<Execute>);
+/// Sends one part of a batch. The attempts of its calls are counted on from those made before, of which each tells.
+pub(crate) struct Part(pub(crate) Vec<Execute>);
 
 impl Work for Part {
     type Output = BatchAnswer;
 
     async fn attempt(&self, target: &Target, number: u32, place: Place, deadline: Instant) -> Attempt<BatchAnswer> {
-        let calls = self.0.iter().map(|call| call.sent_now(number, deadline)).collect();
+        let calls = self.0.iter().map(|call| call.sent_now(call.attempt + number, deadline)).collect();
         let attempt = target.batch(calls, deadline).await;
         drop(place);
         attempt

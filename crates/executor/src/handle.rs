@@ -21,8 +21,10 @@ use crate::connection::driver::Driver;
 use crate::connection::link::{self, LinkBounds, LinkIo};
 use crate::connection::{self, Ended, ProviderDrains};
 use crate::health::Health;
+use crate::inside::Inside;
 use crate::metrics::{Counted, Measured, Metrics};
 use crate::options::Options;
+use crate::policy::Policies;
 use crate::pool::Random;
 use crate::service::{End, Request, Targets};
 use crate::target::{Attempt, Place, Target};
@@ -100,6 +102,7 @@ pub struct Handle {
     process: u64,
     pub(crate) calls: Arc<AtomicU64>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) policies: Arc<Policies>,
 }
 
 impl Handle {
@@ -111,6 +114,7 @@ impl Handle {
         drains: mpsc::UnboundedSender<ProviderDrains>,
     ) -> Self {
         let process = getrandom::u64().expect("the operating system gives random numbers");
+        let policies = Arc::new(Policies::new(&options));
         Self {
             options,
             registry,
@@ -120,6 +124,7 @@ impl Handle {
             process,
             calls: Arc::new(AtomicU64::new(1)),
             metrics: Arc::default(),
+            policies,
         }
     }
 
@@ -184,6 +189,15 @@ impl Handle {
         self.ask(|done| Request::Adopt { session, plane: DataPlane::Attach, connection, health, drive, done }).await?
     }
 
+    /// Has the modules of a session served inside this process. Calls of them reach `inside` when this returns; the caller then
+    /// makes them known to the registry.
+    ///
+    /// # Errors
+    /// `host.stopping`.
+    pub async fn serve_inside(&self, session: SessionId, inside: Arc<dyn Inside>) -> Result<(), Error> {
+        self.ask(|done| Request::Inside { session, inside, done }).await
+    }
+
     /// How many calls run or wait at a session; a moment's view, 0 for one that has no transport.
     #[must_use]
     pub fn load_of(&self, session: SessionId) -> usize {
@@ -244,9 +258,15 @@ impl Handle {
 
     /// A call as it is sent, with a canonical input.
     pub(crate) fn execute(&self, route: &Route, call: Call) -> Result<Execute, Error> {
+        let input = check::input(route, call.input)?;
+        self.sendable(route, Call { input, ..call })
+    }
+
+    /// A call as it is sent, of an input that is canonical already.
+    pub(crate) fn sendable(&self, route: &Route, call: Call) -> Result<Execute, Error> {
         let execute = Execute {
             module: route.spec.name.clone(),
-            input: check::input(route, call.input)?,
+            input: call.input,
             execution_id: call.execution_id,
             node_id: call.node_id,
             // Both are set anew when the call is sent.

@@ -14,8 +14,10 @@ mod attempts;
 mod batch;
 mod check;
 mod connection;
+mod gate;
 mod handle;
 mod health;
+mod inside;
 mod metrics;
 mod options;
 mod policy;
@@ -29,10 +31,12 @@ pub use batch::{Answered, Batch, BatchInput, BatchReply, MOST_ELEMENTS};
 pub use connection::attach::AttachIo;
 pub use connection::link::LinkIo;
 pub use handle::{AdoptedLink, Call, Handle, NotAdopted, Reply};
+pub use inside::Inside;
 pub use metrics::{BUCKETS, Counted};
-pub use options::Options;
+pub use options::{NamedCache, Options};
 pub use policy::{
-    AttemptFacts, Backoff, BatchPolicy, CachePolicy, CallFacts, NORMAL, Policy, PolicyFailure, PolicyReply, Rate,
+    AttemptFacts, BATCH_BUCKETS, Backoff, BatchPolicy, CachePolicy, CallFacts, CountedCache, CountedPolicies,
+    DEFAULT_CACHE, NORMAL, Policy, PolicyFailure, PolicyReply, Rate,
 };
 pub use service::{End, Event, Service};
 pub use stream::ItemStream;

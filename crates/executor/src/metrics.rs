@@ -69,7 +69,11 @@ pub(crate) struct Metrics {
 
 /// The counters of one module.
 #[derive(Debug, Default)]
-struct OfModule([OnceLock<Box<OnPlane>>; 5]);
+struct OfModule {
+    /// By plane, and for calls that no provider took.
+    planes: [OnceLock<Box<OnPlane>>; 5],
+    policies: OnceLock<Box<Counters>>,
+}
 
 #[derive(Debug, Default)]
 struct OnPlane {

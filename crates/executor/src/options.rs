@@ -21,6 +21,19 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// Time that one write to a provider may take before the provider counts as lost.
     pub write_timeout: Duration,
+    /// Bytes that the cache [`DEFAULT_CACHE`](crate::DEFAULT_CACHE) holds at most.
+    pub cache_bytes: u64,
+    /// Further caches that a policy may name.
+    pub caches: Vec<NamedCache>,
+}
+
+/// A cache for outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedCache {
+    /// Its name. A later one of the same name replaces the earlier, and the default one any.
+    pub name: String,
+    /// Bytes that it holds at most.
+    pub max_bytes: u64,
 }
 
 impl Default for Options {
@@ -33,6 +46,8 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
+            cache_bytes: 64 << 20,
+            caches: Vec::new(),
         }
     }
 }

@@ -2,20 +2,38 @@
 //! soon. Does not know pipelines: a policy is the same whoever asks for it.
 
 mod backoff;
+mod batcher;
+mod by_module;
+mod cache;
+pub(crate) mod counters;
+mod flight;
 mod retry;
+mod throttle;
+mod turn;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
+use protocol::frame::Execute;
 use protocol::{DataPlane, Error, SessionId};
 use registry::Route;
+use tokio::time::Instant;
 
 use crate::check;
+use crate::gate::Gate;
 use crate::handle::{Call, Handle};
+use crate::options::Options;
+
+use batcher::{BatchKey, Batcher};
+use by_module::ByModule;
+use cache::Caches;
+use throttle::Throttle;
 
 pub use backoff::Backoff;
+pub use cache::{CountedCache, DEFAULT_CACHE};
+pub use counters::{BATCH_BUCKETS, CountedPolicies};
 
 /// The priority of calls that ask for none.
 pub const NORMAL: i32 = 50;
@@ -126,7 +144,7 @@ pub struct AttemptFacts {
     /// By which plane.
     pub plane: Option<DataPlane>,
     /// When it began.
-    pub started: Instant,
+    pub started: std::time::Instant,
     /// How long it took.
     pub duration: Duration,
     /// The code of its failure; `None` when it succeeded.
@@ -162,8 +180,57 @@ impl Handle {
     ) -> Result<Bytes, Error> {
         self.is_running()?;
         check::plain(route)?;
-        let deadline = call.deadline;
-        let execute = self.execute(route, call)?;
-        self.with_retries(route, &execute, deadline, policy, facts).await
+        let call = Call { input: check::input(route, call.input)?, ..call };
+        match &policy.cache {
+            Some(cache) => self.cached(route, call, policy, cache, facts).await,
+            None => {
+                let deadline = call.deadline;
+                let execute = self.sendable(route, call)?;
+                self.in_turn(route, &execute, deadline, policy, facts).await
+            }
+        }
+    }
+
+    async fn in_turn(
+        &self,
+        route: &Arc<Route>,
+        execute: &Execute,
+        deadline: Instant,
+        policy: &Policy,
+        facts: &mut CallFacts,
+    ) -> Result<Bytes, Error> {
+        let _place = self.turn(route, deadline, policy, facts).await?;
+        self.with_retries(route, execute, deadline, policy, facts).await
+    }
+
+    /// What was counted of the policies of each module's calls, of the modules that [`Handle::counted`] tells of, in order; only
+    /// of those that were called under one. A moment's view.
+    #[must_use]
+    pub fn counted_policies(&self) -> Vec<CountedPolicies> {
+        self.metrics.counted_policies(&self.registry.routes())
+    }
+
+    /// What each cache holds, in order of their names. Lets the caches drop what is too old or too much first.
+    pub async fn counted_caches(&self) -> Vec<CountedCache> {
+        self.policies.caches.counted().await
+    }
+}
+
+/// What calls under policies share, whoever makes them.
+pub(crate) struct Policies {
+    caches: Caches,
+    limits: ByModule<u32, Gate>,
+    throttles: ByModule<Rate, Throttle>,
+    batchers: ByModule<BatchKey, Batcher>,
+}
+
+impl Policies {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            caches: Caches::new(options),
+            limits: ByModule::default(),
+            throttles: ByModule::default(),
+            batchers: ByModule::default(),
+        }
     }
 }

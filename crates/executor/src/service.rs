@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::connection::{Connection, Ended, ProviderDrains, lost};
 use crate::handle::Handle;
 use crate::health::Health;
+use crate::inside::Inside;
 use crate::options::Options;
 use crate::target::{Target, Transport};
 
@@ -34,6 +35,8 @@ pub(crate) enum Request {
         drive: BoxFuture<'static, Ended>,
         done: oneshot::Sender<Result<(), Error>>,
     },
+    /// Serve the modules of a session inside this process.
+    Inside { session: SessionId, inside: Arc<dyn Inside>, done: oneshot::Sender<()> },
     /// Make the unary client of a session, unless there is one.
     Dial {
         session: SessionId,
@@ -147,6 +150,10 @@ impl Service {
                 // Who asked may have given up; the connection then ends by itself when its socket does.
                 let _gone = done.send(result).is_err();
             }
+            Request::Inside { session, inside, done } => {
+                self.insert(session, DataPlane::Host, Transport::Host(inside), Arc::default());
+                let _gone = done.send(()).is_err();
+            }
             Request::Dial { session, url, lifecycle, module, done } => {
                 let _gone = done.send(self.dial(session, &url, lifecycle, &module)).is_err();
             }
@@ -247,6 +254,7 @@ impl Service {
                 let told = lifecycle.then(|| UnaryClient::clone(client));
                 self.draining.spawn(drain_unary(Arc::clone(&target), told, grace));
             }
+            (Transport::Host(_), _) => self.remove(session, target.generation),
         }
     }
 
@@ -280,6 +288,8 @@ impl Service {
             match &target.transport {
                 Transport::Connection(connection) => connection.drain(grace),
                 Transport::Unary { .. } => drop(self.draining.spawn(drain_unary(Arc::clone(target), None, grace))),
+                // Its calls end with those who made them, or were waited for before.
+                Transport::Host(_) => {}
             }
         }
         let drained = async {

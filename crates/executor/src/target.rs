@@ -7,12 +7,14 @@ use std::time::Duration;
 use protocol::frame::{Answer, Execute};
 use protocol::unary::{UnaryClient, UnaryOutcome};
 use protocol::{DataPlane, Error, SessionId, codes};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::connection::calls::counted;
 use crate::connection::{BatchAnswer, Connection, NotSent, Outcome, deadline_exceeded, just_left, lost};
+use crate::gate::{Gate, Permit};
 use crate::health::{Health, Trial, Verdict};
+use crate::inside::Inside;
 use crate::metrics::Measured;
 use crate::options::Options;
 use crate::source::Source;
@@ -22,6 +24,9 @@ const UNKNOWN_WAIT: Duration = Duration::from_millis(100);
 /// The least and the most that anybody is told to wait.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Places of a target that has as many as are asked for.
+const UNBOUNDED: usize = u32::MAX as usize;
 
 /// How calls travel to one session.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub(crate) enum Transport {
         /// Whether the provider serves `ModuleLifecycle` there.
         lifecycle: bool,
     },
+    /// Inside this process.
+    Host(Arc<dyn Inside>),
 }
 
 /// One session that takes calls.
@@ -45,7 +52,7 @@ pub(crate) struct Target {
     /// Tells apart two transports of one session, one after the other.
     pub(crate) generation: u64,
     pub(crate) health: Arc<Health>,
-    slots: Arc<Semaphore>,
+    slots: Arc<Gate>,
     max_in_flight: usize,
     /// Set when the session is over. A connection tells its calls itself; those of the unary plane learn it here.
     over: watch::Sender<Option<Error>>,
@@ -57,7 +64,7 @@ pub(crate) struct Target {
 /// A call's place among those that a provider works on at once. Dropped, it is free for the next.
 #[derive(Debug)]
 pub(crate) struct Place {
-    _slot: OwnedSemaphorePermit,
+    _slot: Permit,
     load: Loaded,
     since: Instant,
 }
@@ -80,7 +87,7 @@ pub(crate) enum Attempt<T> {
 #[cfg(test)]
 impl Place {
     /// A place at no provider.
-    pub(crate) fn outside(slot: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn outside(slot: Permit) -> Self {
         Self::new(slot, Loaded::enter(&Arc::default()))
     }
 }
@@ -94,14 +101,16 @@ impl Target {
         health: Arc<Health>,
         options: &Options,
     ) -> Self {
-        let Options { in_flight_per_provider: max_in_flight, queued_per_provider: max_queued, .. } = *options;
+        let Options { in_flight_per_provider, queued_per_provider: max_queued, .. } = *options;
+        // Calls inside the host may need others of the same target: who has a place would wait for a place.
+        let max_in_flight = if plane == DataPlane::Host { UNBOUNDED } else { in_flight_per_provider };
         Self {
             session,
             plane,
             transport,
             generation,
             health,
-            slots: Arc::new(Semaphore::new(max_in_flight)),
+            slots: Gate::new(max_in_flight),
             max_in_flight,
             over: watch::Sender::new(None),
             max_queued,
@@ -115,13 +124,13 @@ impl Target {
         self.load.calls.load(Ordering::Relaxed)
     }
 
-    /// A place for one call, at the longest until the deadline.
+    /// A place for one call, at the longest until the deadline. Of those who wait, the greater priority goes first.
     ///
     /// # Errors
     /// `executor.overloaded` when the queue is full, `executor.deadline.exceeded` when the time ends in it.
-    pub(crate) async fn place(&self, deadline: Instant, measured: &Measured) -> Result<Place, Error> {
+    pub(crate) async fn place(&self, deadline: Instant, priority: i32, measured: &Measured) -> Result<Place, Error> {
         let load = Loaded::enter(&self.load);
-        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+        if let Some(slot) = self.slots.try_take() {
             return Ok(Place::new(slot, load));
         }
         let waits = Counted::enter(&self.queued);
@@ -130,8 +139,8 @@ impl Target {
             return Err(Error::of(codes::OVERLOADED, message).retry_after(self.time_of_queue()));
         }
         let _counted = measured.waits();
-        match tokio::time::timeout_at(deadline, Arc::clone(&self.slots).acquire_owned()).await {
-            Ok(slot) => Ok(Place::new(slot.expect("the semaphore of a target is never closed"), load)),
+        match tokio::time::timeout_at(deadline, self.slots.take(priority)).await {
+            Ok(slot) => Ok(Place::new(slot, load)),
             Err(_) => Err(deadline_exceeded()),
         }
     }
@@ -148,6 +157,10 @@ impl Target {
 
     /// Takes into account how an attempt went.
     pub(crate) fn judge(&self, verdict: Verdict, trial: Option<Trial>) {
+        if self.plane == DataPlane::Host {
+            // The host is well as long as it runs.
+            return;
+        }
         let answers_pings = self.plane != DataPlane::Unary;
         match trial {
             Some(trial) => trial.judge(verdict, answers_pings),
@@ -160,6 +173,7 @@ impl Target {
         match &self.transport {
             Transport::Connection(connection) => connection.call(execute, deadline).await.into(),
             Transport::Unary { client, .. } => self.unary(deadline, client.execute(execute)).await,
+            Transport::Host(inside) => inside_of(&**inside, execute, deadline).await,
         }
     }
 
@@ -173,6 +187,11 @@ impl Target {
                     Attempt::Answered(Ok(answers)) => Attempt::Answered(counted(sent, answers)),
                     attempt => attempt,
                 }
+            }
+            Transport::Host(inside) => {
+                let all = calls.into_iter().map(|call| inside.call(call, deadline));
+                let all = tokio::time::timeout_at(deadline, futures::future::join_all(all)).await;
+                all.map_or(Attempt::Late, |answers| Attempt::Answered(Ok(answers)))
             }
         }
     }
@@ -189,6 +208,8 @@ impl Target {
                 let client = UnaryClient::clone(client);
                 Attempt::Answered(Source::unary(client, execute, place, self.over.subscribe(), deadline))
             }
+            // Checked before: none of these modules gives a stream.
+            Transport::Host(_) => Attempt::NotSent(just_left()),
         }
     }
 
@@ -214,10 +235,15 @@ impl Target {
 
     /// Waits until nothing runs, at the longest for `grace`; calls that come meanwhile wait.
     pub(crate) async fn idle(&self, grace: Duration) {
-        let all = u32::try_from(self.max_in_flight).unwrap_or(u32::MAX);
         // What still runs after that is failed by who asked.
-        let _late = tokio::time::timeout(grace, self.slots.acquire_many(all)).await.is_err();
+        let _late = tokio::time::timeout(grace, self.slots.take_all()).await.is_err();
     }
+}
+
+/// One call inside this process.
+async fn inside_of(inside: &dyn Inside, execute: Execute, deadline: Instant) -> Attempt<Answer> {
+    let answer = tokio::time::timeout_at(deadline, inside.call(execute, deadline)).await;
+    answer.map_or(Attempt::Late, Attempt::Answered)
 }
 
 /// Waits until a session is over, and says why.
@@ -276,7 +302,7 @@ impl Drop for Loaded {
 }
 
 impl Place {
-    fn new(slot: OwnedSemaphorePermit, load: Loaded) -> Self {
+    fn new(slot: Permit, load: Loaded) -> Self {
         Self { _slot: slot, load, since: Instant::now() }
     }
 }

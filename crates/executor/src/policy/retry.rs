@@ -2,6 +2,7 @@
 //! business of `attempts`: all of that is one attempt here.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ impl Handle {
     /// begun.
     pub(super) async fn with_retries(
         &self,
-        route: &Route,
+        route: &Arc<Route>,
         execute: &Execute,
         deadline: Instant,
         policy: &Policy,
@@ -36,17 +37,40 @@ impl Handle {
             };
             let told = Duration::from_millis(error.retry_after_ms().into());
             let wait = policy.backoff.wait(policy.delay, retry, self.random()).max(told);
-            if Instant::now() + wait >= deadline {
+            if Instant::now().checked_add(wait).is_none_or(|next| next >= deadline) {
                 return Err(error);
             }
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
             retry += 1;
+            self.metrics.policies_of(route, &self.registry).retried();
         }
     }
 
     async fn once(
+        &self,
+        route: &Arc<Route>,
+        execute: &Execute,
+        deadline: Instant,
+        policy: &Policy,
+        facts: &mut CallFacts,
+    ) -> Result<Bytes, Error> {
+        let (began, before) = (Instant::now(), facts.attempts.len());
+        let result = match policy.batch {
+            Some(batch) if route.spec.capabilities.batch => {
+                self.together(route, execute, deadline, policy, batch, facts).await
+            }
+            _ => self.alone(route, execute, deadline, policy, facts).await,
+        };
+        if facts.attempts.len() == before {
+            facts.attempts.push(AttemptFacts::of_nobody(began));
+        }
+        facts.end_attempt(result.as_ref().err());
+        result
+    }
+
+    async fn alone(
         &self,
         route: &Route,
         execute: &Execute,
@@ -54,19 +78,15 @@ impl Handle {
         policy: &Policy,
         facts: &mut CallFacts,
     ) -> Result<Bytes, Error> {
-        let (began, before) = (Instant::now(), facts.attempts.len());
         let mut measured = self.metrics.begin(route, &self.registry);
-        let mut watched = Watched { facts, policy, call_deadline: deadline, waits_since: None };
-        let result = async {
-            let served = self.serve(route, execute, deadline, &mut measured, &mut watched).await?;
-            watched.facts.revision = served.revision;
-            check::output(route, served.output.result?)
+        let mut watched = Watched::new(facts, policy.priority, policy.timeout, deadline);
+        let result = match self.serve(route, execute, deadline, &mut measured, &mut watched).await {
+            Ok(served) => {
+                facts.revision = served.revision;
+                served.output.result.and_then(|output| check::output(route, output))
+            }
+            Err(error) => Err(error),
         };
-        let result = result.await;
-        if facts.attempts.len() == before {
-            facts.attempts.push(AttemptFacts::of_nobody(began));
-        }
-        facts.end_attempt(result.as_ref().err());
         measured.end(&result);
         result
     }
@@ -77,17 +97,29 @@ pub(super) fn may_pass(error: &Error) -> bool {
     error.retryable() && error.code() != codes::SCHEMA_CHANGED.name && error.code() != codes::HOST_STOPPING.name
 }
 
-/// Keeps account of the attempts of one call.
-struct Watched<'a> {
+/// Keeps account of the attempts of one call or batch.
+pub(super) struct Watched<'a> {
     facts: &'a mut CallFacts,
-    policy: &'a Policy,
+    priority: i32,
+    timeout: Option<Duration>,
     call_deadline: Instant,
     waits_since: Option<Instant>,
 }
 
+impl<'a> Watched<'a> {
+    pub(super) fn new(
+        facts: &'a mut CallFacts,
+        priority: i32,
+        timeout: Option<Duration>,
+        call_deadline: Instant,
+    ) -> Self {
+        Self { facts, priority, timeout, call_deadline, waits_since: None }
+    }
+}
+
 impl Watch for Watched<'_> {
     fn priority(&self) -> i32 {
-        self.policy.priority
+        self.priority
     }
 
     fn waits(&mut self) {
@@ -104,10 +136,8 @@ impl Watch for Watched<'_> {
             code: None,
         });
         let number = u32::try_from(self.facts.attempts.len()).unwrap_or(u32::MAX);
-        (
-            number,
-            self.policy.timeout.and_then(|timeout| now.checked_add(timeout)).map_or(deadline, |own| own.min(deadline)),
-        )
+        let own = self.timeout.and_then(|timeout| now.checked_add(timeout));
+        (number, own.map_or(deadline, |own| own.min(deadline)))
     }
 
     fn ended(&mut self, failure: Option<&Error>) {
@@ -118,11 +148,11 @@ impl Watch for Watched<'_> {
     }
 
     fn late(&self) -> Error {
-        match self.policy.timeout {
-            Some(timeout) if Instant::now() < self.call_deadline => Error::of(
-                codes::DEADLINE_EXCEEDED,
-                format!("the module did not answer within the timeout of {timeout:?}"),
-            ),
+        match self.timeout {
+            Some(timeout) if Instant::now() < self.call_deadline => {
+                let message = format!("the module did not answer within the timeout of {timeout:?}");
+                Error::of(codes::DEADLINE_EXCEEDED, message)
+            }
             _ => deadline_exceeded(),
         }
     }

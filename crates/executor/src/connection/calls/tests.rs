@@ -5,9 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use protocol::LocalName;
 use protocol::frame::{ExecutionId, TraceContext};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::*;
+use crate::gate::Gate;
 
 fn execute(id: u64) -> Execute {
     Execute {
@@ -48,8 +49,7 @@ fn batch(calls: &mut Calls, id: u64, size: u64) -> oneshot::Receiver<Outcome<Bat
 fn stream(calls: &mut Calls, id: u64) -> mpsc::Receiver<Event> {
     let (events, received) = mpsc::channel(Window::MOST as usize + 1);
     let sink = Sink { events, unread: Arc::new(AtomicUsize::new(0)) };
-    let work =
-        Work::Stream(execute(id), sink, Place::outside(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap()));
+    let work = Work::Stream(execute(id), sink, Place::outside(Gate::new(1).try_take().unwrap()));
     let queued = calls.take(Start { call: CallId(id), deadline: later(60), work }).unwrap();
     assert!(matches!(calls.frame(queued), Some(HostFrame::ExecuteStream(_, _, Window::FIRST))));
     received
