@@ -17,6 +17,7 @@
 
 pub mod ast;
 pub mod catalog;
+pub mod check;
 pub mod diagnostic;
 pub mod facts;
 mod lexer;
@@ -26,10 +27,12 @@ mod parser;
 pub mod graph;
 pub mod plan;
 pub mod run;
+pub mod stdlib;
 pub mod syntax;
 mod tree;
 
 pub use catalog::{Catalog, ModuleSignature};
+pub use check::{Checked, check, compile};
 pub use diagnostic::{Code, Diagnostic, Severity, Span};
 pub use parse::{MAX_SOURCE_BYTES, Parsed, parse};
 pub use parser::{MAX_DIAGNOSTICS, MAX_NESTING};
