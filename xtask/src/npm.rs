@@ -15,6 +15,8 @@ pub(crate) const SDK: &str = "sdks/typescript";
 pub(crate) const GOLDEN: &str = "tests/golden/typescript";
 /// The bindings that are generated for the tests.
 pub(crate) const BINDINGS: &str = "tests/golden/bindings/typescript";
+/// The extension for VS Code.
+pub(crate) const VSCODE: &str = "editors/vscode";
 /// Tools of the tree that come from npm: buf.
 pub(crate) const TOOLS: &str = "xtask/node";
 

@@ -17,6 +17,8 @@ pub(crate) enum Part {
     Python,
     /// The TypeScript SDK: biome, tsc, vitest.
     Typescript,
+    /// The extension for VS Code: biome, tsc, its grammar by the engine that VS Code uses.
+    Editors,
     /// The stubs that are generated for `tests/golden`, checked strictly and run.
     Golden,
     /// The codecs of all languages against each other, on a hundred thousand drawn values.
@@ -41,6 +43,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, parts: &[Part]) ->
             Part::Rust => rust(workspace, progress)?,
             Part::Python => python_sdk(workspace, progress)?,
             Part::Typescript => typescript_sdk(workspace, progress)?,
+            Part::Editors => editors(workspace, progress)?,
             Part::Golden => golden(workspace, progress)?,
             Part::Differential => vec![fuzz::test(workspace, progress)?],
             Part::E2e => end_to_end(workspace, progress)?,
@@ -105,6 +108,15 @@ fn typescript_sdk(workspace: &Workspace, progress: &Progress) -> Result<Vec<Stri
     progress.command("TypeScript lints", cmd!(shell, "npm run --silent lint"))?;
     progress.command("TypeScript types", cmd!(shell, "npm run --silent typecheck"))?;
     Ok(vec![progress.command("TypeScript tests", cmd!(shell, "npm run --silent test"))?])
+}
+
+fn editors(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
+    setup::node_project(workspace, progress, npm::VSCODE)?;
+    let shell = &workspace.shell;
+    let _directory = shell.push_dir(npm::VSCODE);
+    progress.command("VS Code extension, lints", cmd!(shell, "npm run --silent lint"))?;
+    progress.command("VS Code extension, types", cmd!(shell, "npm run --silent typecheck"))?;
+    Ok(vec![progress.command("VS Code extension", cmd!(shell, "npm run --silent test"))?])
 }
 
 fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
