@@ -3,6 +3,7 @@
 mod builder;
 mod module_info;
 mod options;
+pub(crate) mod pipelines;
 mod sending;
 mod stream;
 #[cfg(test)]
@@ -19,12 +20,13 @@ use tonic::transport::Channel;
 
 pub use builder::ClientBuilder;
 pub use module_info::{EndpointInfo, EndpointState, ModuleInfo};
-pub use options::CallOptions;
+pub use options::{CallOptions, PutOptions, RunOptions};
 pub use stream::CallStream;
 pub use watch::{Change, Watch};
 
 use crate::bearer::Bearer;
 use crate::client::options::DEFAULT_TIMEOUT;
+use crate::client::pipelines::which::Plans;
 use crate::client::sending::Typing;
 use crate::client::wire::{Scope, Wire};
 use crate::codec::{Decode, Encode};
@@ -46,6 +48,7 @@ use crate::value::Value;
 pub struct Client {
     wire: Wire,
     modules: Arc<RwLock<HashMap<String, Arc<ModuleInfo>>>>,
+    plans: Plans,
 }
 
 impl Client {
@@ -76,7 +79,7 @@ impl Client {
     }
 
     pub(crate) fn new(wire: Wire) -> Self {
-        Self { wire, modules: Arc::default() }
+        Self { wire, modules: Arc::default(), plans: Plans::default() }
     }
 
     /// A client of a provider that has no host.
@@ -86,7 +89,7 @@ impl Client {
 
     /// The client of a handler: what it calls is part of the handler's own call.
     pub(crate) fn scoped(&self, scope: Scope) -> Self {
-        Self { wire: self.wire.scoped(scope), modules: Arc::clone(&self.modules) }
+        Self { wire: self.wire.scoped(scope), ..self.clone() }
     }
 
     /// Calls a module, e.g. `text.Contains`, within 30 s.

@@ -15,6 +15,7 @@ mod handler;
 mod host;
 pub mod json;
 mod module;
+pub mod pipelines;
 mod provider;
 mod run;
 mod telemetry;
@@ -25,7 +26,8 @@ mod value;
 
 pub use bytes::Bytes;
 pub use client::{
-    CallOptions, CallStream, Change, Client, ClientBuilder, EndpointInfo, EndpointState, ModuleInfo, Watch,
+    CallOptions, CallStream, Change, Client, ClientBuilder, EndpointInfo, EndpointState, ModuleInfo, PutOptions,
+    RunOptions, Watch,
 };
 pub use codec::{CodecError, Decode, Encode, MapKey, Typed};
 pub use context::Context;
@@ -33,6 +35,7 @@ pub use error::{Category, Error, ModuleError, Origin};
 pub use handler::{BatchHandler, BlockingHandler, Handler, StreamHandler};
 pub use modrack_derive::{Record, Union};
 pub use module::Module;
+pub use pipelines::{Pipeline, PipelineRun, RunEvent, RunStream, Source};
 pub use provider::{Plane, Provider, ProviderHandle};
 #[cfg(feature = "otel")]
 pub use telemetry::flush as flush_traces;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_stream::StreamExt as _;
 
+use crate::client::options::LEAST;
 use crate::client::stream::ReadItem;
 use crate::client::typed::{self, Encoded, single};
 use crate::client::{CallOptions, CallStream, Client, ModuleInfo, no_output, too_late, wire};
@@ -18,9 +19,6 @@ use crate::generated::host::v1::{
     batch_output,
 };
 use crate::telemetry;
-
-/// What the last attempt of a call has at least, so that it is the host who says that the time is over.
-const LEAST: Duration = Duration::from_millis(1);
 
 /// Who knows the types of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

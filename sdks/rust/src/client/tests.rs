@@ -1,8 +1,11 @@
 //! A client against a host that does what the test wants.
 
+mod fake_pipelines;
+mod pipelines;
 mod secured;
 mod streams;
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -44,6 +47,9 @@ struct State {
     module: Option<Fake>,
     asked: u32,
     calls: Vec<CallRequest>,
+    /// By source or by name; the fingerprint is the hash of the plan.
+    pipelines: BTreeMap<String, Fake>,
+    runs: Vec<RunPipelineRequest>,
     /// Idempotency keys of the last batch.
     keys: Vec<String>,
     cancelled: Option<mpsc::UnboundedSender<()>>,
@@ -236,61 +242,61 @@ impl Host for FakeHost {
 
     async fn check_pipeline(
         &self,
-        _request: Request<CheckPipelineRequest>,
+        request: Request<CheckPipelineRequest>,
     ) -> Result<Response<CheckPipelineResponse>, Status> {
-        Err(Status::unimplemented("no pipelines"))
+        self.check(&request.into_inner())
     }
 
     async fn run_pipeline(
         &self,
-        _request: Request<RunPipelineRequest>,
+        request: Request<RunPipelineRequest>,
     ) -> Result<Response<RunPipelineResponse>, Status> {
-        Err(Status::unimplemented("no pipelines"))
+        self.run(request.into_inner()).await
     }
 
-    type RunPipelineStreamStream = tokio_stream::Empty<Result<RunPipelineStreamResponse, Status>>;
+    type RunPipelineStreamStream = Pin<Box<dyn Stream<Item = Result<RunPipelineStreamResponse, Status>> + Send>>;
 
     async fn run_pipeline_stream(
         &self,
-        _request: Request<RunPipelineStreamRequest>,
+        request: Request<RunPipelineStreamRequest>,
     ) -> Result<Response<Self::RunPipelineStreamStream>, Status> {
-        Err(Status::unimplemented("no pipelines"))
+        self.stream(request.into_inner().run.unwrap_or_default())
     }
 
     async fn put_pipeline(
         &self,
-        _request: Request<PutPipelineRequest>,
+        request: Request<PutPipelineRequest>,
     ) -> Result<Response<PutPipelineResponse>, Status> {
-        Err(Status::unimplemented("no pipelines"))
+        self.put(request.into_inner())
     }
 
     async fn get_pipeline(
         &self,
-        _request: Request<GetPipelineRequest>,
+        request: Request<GetPipelineRequest>,
     ) -> Result<Response<GetPipelineResponse>, Status> {
-        Err(Status::unimplemented("no pipelines"))
+        self.get(&request.into_inner().name)
     }
 
     async fn list_pipelines(
         &self,
-        _request: Request<ListPipelinesRequest>,
+        request: Request<ListPipelinesRequest>,
     ) -> Result<Response<ListPipelinesResponse>, Status> {
-        Err(Status::unimplemented("no pipelines"))
+        self.list(&request.into_inner().page_token)
     }
 
     async fn delete_pipeline(
         &self,
-        _request: Request<DeletePipelineRequest>,
+        request: Request<DeletePipelineRequest>,
     ) -> Result<Response<DeletePipelineResponse>, Status> {
-        Err(Status::unimplemented("no pipelines"))
+        self.delete(&request.into_inner().name)
     }
 
-    async fn get_run(&self, _request: Request<GetRunRequest>) -> Result<Response<GetRunResponse>, Status> {
-        Err(Status::unimplemented("no pipelines"))
+    async fn get_run(&self, request: Request<GetRunRequest>) -> Result<Response<GetRunResponse>, Status> {
+        Ok(Response::new(fake_pipelines::failed_run(request.into_inner().run_id)))
     }
 
-    async fn list_runs(&self, _request: Request<ListRunsRequest>) -> Result<Response<ListRunsResponse>, Status> {
-        Err(Status::unimplemented("no pipelines"))
+    async fn list_runs(&self, request: Request<ListRunsRequest>) -> Result<Response<ListRunsResponse>, Status> {
+        Ok(Response::new(fake_pipelines::runs(&request.into_inner())))
     }
 }
 

@@ -23,6 +23,9 @@ use crate::testing::Memory;
 /// Largest answer. The host has its own limit, which is lower.
 const MAX_MESSAGE: usize = 256 * 1024 * 1024;
 
+/// What sends messages to a host.
+pub(crate) type Grpc = HostClient<Channel>;
+
 /// The answers of a stream as they come.
 pub(crate) type Answers = Pin<Box<dyn Stream<Item = Result<CallStreamResponse, Error>> + Send>>;
 
@@ -150,7 +153,7 @@ impl Wire {
     }
 
     /// One request; a second one where the token was refused and its file holds another by now.
-    async fn unary<Q: Clone, A, F>(
+    pub(crate) async fn unary<Q: Clone, A, F>(
         &self,
         message: Q,
         timeout: Option<Duration>,

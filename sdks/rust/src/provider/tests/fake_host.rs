@@ -23,8 +23,9 @@ use crate::generated::host::v1::{
     CheckPipelineRequest, CheckPipelineResponse, DeletePipelineRequest, DeletePipelineResponse, GetModuleRequest,
     GetModuleResponse, GetPipelineRequest, GetPipelineResponse, GetRunRequest, GetRunResponse, ListModulesRequest,
     ListModulesResponse, ListPipelinesRequest, ListPipelinesResponse, ListRunsRequest, ListRunsResponse, Module,
-    PutPipelineRequest, PutPipelineResponse, RunPipelineRequest, RunPipelineResponse, RunPipelineStreamRequest,
-    RunPipelineStreamResponse, WatchRequest, WatchResponse, call_request, call_response,
+    PipelinePlan, PutPipelineRequest, PutPipelineResponse, RunPipelineRequest, RunPipelineResponse,
+    RunPipelineStreamRequest, RunPipelineStreamResponse, StoredPipeline, WatchRequest, WatchResponse, call_request,
+    call_response, run_pipeline_request, run_pipeline_response,
 };
 use crate::generated::provider::v1::execute_response::Result as Outcome;
 use crate::generated::provider::v1::host_frame::Frame as FromHost;
@@ -433,11 +434,20 @@ impl Host for Nested {
         Err(Status::unimplemented("no pipelines"))
     }
 
+    /// The pipeline is called as a module, of one Int to another.
     async fn run_pipeline(
         &self,
-        _request: Request<RunPipelineRequest>,
+        request: Request<RunPipelineRequest>,
     ) -> Result<Response<RunPipelineResponse>, Status> {
-        Err(Status::unimplemented("no pipelines"))
+        let request = request.map(|run| {
+            let Some(run_pipeline_request::Inputs::InputData(input)) = run.inputs else { panic!("expected bytes") };
+            CallRequest { input: Some(call_request::Input::InputData(input.into())), ..CallRequest::default() }
+        });
+        let Some(call_response::Output::OutputData(output)) = self.call(request).await?.into_inner().output else {
+            panic!("the test answers with bytes")
+        };
+        let outputs = Some(run_pipeline_response::Outputs::OutputData(output.into()));
+        Ok(Response::new(RunPipelineResponse { outputs, record: None }))
     }
 
     type RunPipelineStreamStream = tokio_stream::Empty<Result<RunPipelineStreamResponse, Status>>;
@@ -458,9 +468,13 @@ impl Host for Nested {
 
     async fn get_pipeline(
         &self,
-        _request: Request<GetPipelineRequest>,
+        request: Request<GetPipelineRequest>,
     ) -> Result<Response<GetPipelineResponse>, Status> {
-        Err(Status::unimplemented("no pipelines"))
+        let int = Some(crate::types::CType::Int.to_wire());
+        let plan = PipelinePlan { input: int.clone(), output: int, ..PipelinePlan::default() };
+        let pipeline =
+            StoredPipeline { name: request.into_inner().name, plan: Some(plan), ..StoredPipeline::default() };
+        Ok(Response::new(GetPipelineResponse { pipeline: Some(pipeline) }))
     }
 
     async fn list_pipelines(

@@ -65,6 +65,30 @@ async fn a_nested_call_carries_the_rest_of_the_time_the_trace_and_the_session() 
 }
 
 #[tokio::test]
+async fn a_nested_run_carries_the_same_and_is_cancelled_with_its_handler() {
+    let mut host = FakeHost::start(Behaviour::default()).await;
+    let mut runs = host.nested();
+    let outer = Provider::new("outer").module("Twice", |n: i64, ctx: Context| async move {
+        Ok(ctx.client().run_pipeline::<_, i64>("inc", &n).await?.outputs)
+    });
+    let provider = start(outer, &host);
+    let mut wire = host.connection().await;
+    wire.send(vec![(1, FromHost::Execute(timed(20_000)))]).await;
+    let run = within(runs.recv()).await.unwrap();
+    assert_eq!(run.header("authorization"), "Bearer token-1");
+    assert_eq!(run.header("traceparent"), TRACE);
+    assert!(run.timeout() <= Duration::from_secs(20));
+    assert_eq!(run.input::<i64>(), 1);
+    run.answer(&2i64);
+    assert_eq!(outcome::<i64>(wire.result().await.1).unwrap(), 2);
+    wire.send(vec![(2, FromHost::Execute(timed(20_000)))]).await;
+    let run = within(runs.recv()).await.unwrap();
+    wire.send(vec![(2, FromHost::Cancel(Cancel::default()))]).await;
+    within(run.cancelled()).await;
+    provider.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_nested_call_has_no_more_time_than_its_handler_and_none_when_that_is_over() {
     let (mut host, mut calls, provider) = hosted(Link::Tcp).await;
     let mut wire = host.connection().await;
