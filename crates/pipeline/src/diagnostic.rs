@@ -1,6 +1,12 @@
-//! What is said about a source: codes, places, texts. Finds no fault itself.
+//! What is said about a source: codes, places, texts, and how these are shown. Finds no fault itself.
+
+mod json;
+mod lines;
+mod render;
 
 use std::fmt;
+
+pub use self::{json::json, lines::LineIndex, render::render};
 
 /// A range of bytes of a source, `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -19,12 +19,9 @@ impl Parser<'_> {
                 InKw | OutKw | UseKw => self.plain_decl(),
                 Ident if self.nth(1) == Ident && self.nth(2) == Eq && self.same_line_ahead() => self.introduced(),
                 Ident if self.nth(1) == Eq || self.at == 0 || !self.same_line() => self.bind(),
-                Ident => {
-                    self.expected("an operator or the next declaration");
-                    self.stray();
-                }
                 _ => {
-                    self.expected("a declaration");
+                    let goes_on = self.at > 0 && self.same_line();
+                    self.expected(if goes_on { "an operator or the next declaration" } else { "a declaration" });
                     self.stray();
                 }
             }
