@@ -54,9 +54,15 @@ struct Element {
     seat: oneshot::Sender<Seat>,
 }
 
+/// The calls of one batch, from when they are taken out of the queue.
+type Load = (Vec<Element>, UnderWay);
+
+/// A batch on its way.
+type Ride = Shared<BoxFuture<'static, Arc<Arrived>>>;
+
 /// A call's place in a batch.
 struct Seat {
-    ride: Shared<BoxFuture<'static, Arc<Arrived>>>,
+    ride: Ride,
     number: usize,
 }
 
@@ -190,7 +196,7 @@ impl Batcher {
     }
 
     /// Takes the calls of one batch out of the queue: in turn, as many as fit. From now on it is under way.
-    fn load(self: &Arc<Self>, queue: &mut Queue, handle: &Handle) -> Option<(Vec<Element>, UnderWay)> {
+    fn load(self: &Arc<Self>, queue: &mut Queue, handle: &Handle) -> Option<Load> {
         let mut elements: Vec<Element> = Vec::new();
         let mut bytes = ENVELOPE;
         while elements.len() < self.size()
@@ -209,24 +215,31 @@ impl Batcher {
         Some((elements, UnderWay { batcher: Arc::clone(self), handle: handle.clone() }))
     }
 
-    /// Not under the lock: what nobody waits for is over at once, and then locks.
-    fn send_all(&self, handle: &Handle, loads: Vec<(Vec<Element>, UnderWay)>) {
-        for (mut elements, under_way) in loads {
-            let timeout = self.key.timeout;
-            let seats: Vec<_> =
-                elements.iter_mut().map(|element| std::mem::replace(&mut element.seat, oneshot::channel().0)).collect();
-            let handle = handle.clone();
-            let ride = async move {
-                let arrived = handle.carry(elements, timeout).await;
-                drop(under_way);
-                Arc::new(arrived)
-            };
-            let ride = ride.boxed().shared();
-            for (number, seat) in seats.into_iter().enumerate() {
-                // Who left meanwhile is answered by nobody.
-                let _left = seat.send(Seat { ride: ride.clone(), number }).is_err();
-            }
+    /// Sends batches in their order, before any of their calls wakes.
+    fn send_all(&self, handle: &Handle, loads: Vec<Load>) {
+        for load in loads {
+            let _not_yet = self.seat_all(handle, load).now_or_never();
         }
+    }
+
+    /// Gives the calls of a batch their seats; whoever of them wakes first drives it. Not under the lock: a batch that nobody waits
+    /// for is over at once, and then locks.
+    fn seat_all(&self, handle: &Handle, (mut elements, under_way): Load) -> Ride {
+        let timeout = self.key.timeout;
+        let seats: Vec<_> =
+            elements.iter_mut().map(|element| std::mem::replace(&mut element.seat, oneshot::channel().0)).collect();
+        let handle = handle.clone();
+        let ride = async move {
+            let arrived = handle.carry(elements, timeout).await;
+            drop(under_way);
+            Arc::new(arrived)
+        };
+        let ride = ride.boxed().shared();
+        for (number, seat) in seats.into_iter().enumerate() {
+            // Who left meanwhile is answered by nobody.
+            let _left = seat.send(Seat { ride: ride.clone(), number }).is_err();
+        }
+        ride
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -267,6 +280,8 @@ impl Drop for UnderWay {
             queue.under_way -= 1;
             if queue.under_way == 0 { self.batcher.load(&mut queue, &self.handle) } else { None }
         };
-        self.batcher.send_all(&self.handle, gathered.into_iter().collect());
+        if let Some(load) = gathered {
+            drop(self.batcher.seat_all(&self.handle, load));
+        }
     }
 }
