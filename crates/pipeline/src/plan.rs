@@ -7,6 +7,8 @@
 mod build;
 mod early;
 mod encode;
+mod listing;
+mod names;
 mod operands;
 mod renumber;
 

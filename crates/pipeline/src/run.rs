@@ -2,6 +2,22 @@
 //!
 //! Its types are a contract between the loop and whoever drives it: the host, a test, a benchmark.
 
+mod drive;
+mod each;
+mod fault;
+mod frame;
+mod ledger;
+mod list;
+mod machine;
+mod number;
+mod operate;
+mod outputs;
+mod program;
+mod record;
+mod slab;
+mod text;
+mod value;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +27,9 @@ use bytes::Bytes;
 
 use crate::diagnostic::Span;
 use crate::plan::{PlanHash, PlannedModule, Policy, SiteId};
+
+pub use self::drive::run;
+pub use self::program::{InvalidPlan, Program};
 
 /// Calls modules. What it gives back has been checked: an output is canonical bytes of the module's output type.
 pub trait Invoke: Send + Sync {

@@ -39,7 +39,12 @@ fn waiting(body: &Body) -> Vec<NodeId> {
             guarded[guard.value.0 as usize] = true;
         }
     }
-    (0_u32..).zip(waits).zip(guarded).filter(|((_, wait), guarded)| *wait && !guarded).map(|((i, _), _)| NodeId(i)).collect()
+    (0_u32..)
+        .zip(waits)
+        .zip(guarded)
+        .filter(|((_, wait), guarded)| *wait && !guarded)
+        .map(|((i, _), _)| NodeId(i))
+        .collect()
 }
 
 /// Finds which nodes of `chunk` are early where.

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Body, Each, Guard, Node, NodeId, OnError, Op, Plan, PlanHash, Policy, StdFn, Test, TypeId};
+use super::{Body, Each, Guard, Node, NodeId, OnError, Op, Plan, PlanHash, Policy, Test, TypeId};
 
 /// Stands before all else, so that no other kind of bytes has the hash of a plan. Changes with the meaning of what follows.
 const MAGIC: &[u8] = b"modrack plan 1\n";
@@ -168,7 +168,7 @@ impl Encoder {
             }
             Op::Std(function, args) => {
                 self.of(25, args);
-                self.text(name(*function));
+                self.text(function.name());
             }
             Op::Each(each) => {
                 let Each { kind, list, initial, body, concurrency } = &**each;
@@ -252,34 +252,5 @@ impl Encoder {
         self.maybe(*concurrency, |this, v| this.word(u64::from(v)));
         self.maybe(*priority, |this, v| this.out.extend_from_slice(&v.to_be_bytes()));
         self.maybe(*batch, |this, v| this.word(u64::from(v)));
-    }
-}
-
-/// The name of a function, which also stands in listings: a hash must not change when a function is added.
-pub(super) fn name(function: StdFn) -> &'static str {
-    match function {
-        StdFn::Max => "max",
-        StdFn::Min => "min",
-        StdFn::Abs => "abs",
-        StdFn::Negate => "negate",
-        StdFn::Round => "round",
-        StdFn::StringLength => "string-length",
-        StdFn::Join => "join",
-        StdFn::Split => "split",
-        StdFn::Contains => "contains",
-        StdFn::Trim => "trim",
-        StdFn::Replace => "replace",
-        StdFn::ListLength => "list-length",
-        StdFn::ListFirst => "list-first",
-        StdFn::ListLast => "list-last",
-        StdFn::ListIsEmpty => "list-is-empty",
-        StdFn::ListSum => "list-sum",
-        StdFn::ListConcat => "list-concat",
-        StdFn::ListContains => "list-contains",
-        StdFn::ListReverse => "list-reverse",
-        StdFn::ToString => "to-string",
-        StdFn::ToInt => "to-int",
-        StdFn::ToFloat => "to-float",
-        StdFn::Log => "log",
     }
 }

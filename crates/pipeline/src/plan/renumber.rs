@@ -32,7 +32,8 @@ pub(super) fn compact(
     }
     let kept = order.iter().map(|id| {
         let node = &mut nodes[id.0 as usize];
-        let mut node = Node { op: mem::replace(&mut node.op, Op::Input(0)), name: node.name.take(), early: Vec::new(), ..*node };
+        let mut node =
+            Node { op: mem::replace(&mut node.op, Op::Input(0)), name: node.name.take(), early: Vec::new(), ..*node };
         node.op.operands_mut(|operand| *operand = ids[operand.0 as usize].expect("operands stand before"));
         node
     });
