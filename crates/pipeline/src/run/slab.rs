@@ -40,8 +40,4 @@ impl<T> Slab<T> {
     pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut T> {
         self.places.get_mut(key as usize)?.as_mut()
     }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.places.iter().flatten()
-    }
 }

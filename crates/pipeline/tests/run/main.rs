@@ -1,0 +1,9 @@
+//! Runs of pipelines against modules that do as the tests say.
+// Helpers of tests are tests too.
+#![allow(clippy::unwrap_used)]
+// Only this binary sees them.
+#![allow(missing_docs, unreachable_pub)]
+
+mod demand;
+mod functions;
+mod support;
