@@ -11,6 +11,7 @@ mod types;
 
 use rowan::{Checkpoint, GreenNode, GreenNodeBuilder};
 
+pub(crate) use self::call::is_option;
 pub(crate) use self::faults::Faults;
 pub use self::faults::MAX_DIAGNOSTICS;
 use crate::diagnostic::{Code, Diagnostic, Span};

@@ -90,6 +90,15 @@ impl<'t> Node<'t> {
     }
 }
 
+impl Child<'_> {
+    pub(crate) fn kind(self) -> SyntaxKind {
+        match self {
+            Child::Node(node) => node.kind(),
+            Child::Token(token) => token.kind(),
+        }
+    }
+}
+
 impl<'t> Token<'t> {
     pub(crate) fn kind(self) -> SyntaxKind {
         Cst::kind_from_raw(self.green.kind())

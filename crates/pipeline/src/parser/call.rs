@@ -1,9 +1,9 @@
 //! Reads names, calls and their options. Which options there are and what they take is the checker's matter, but for those of streaming
 //! pipelines, and for where a comma ends the options.
 
+use super::Parser;
 use super::decl::streaming;
 use super::recover::{PARENS, Trailing};
-use super::{Context, Parser};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::syntax::SyntaxKind::*;
 
@@ -28,7 +28,7 @@ const OPTIONS: [&str; 13] = [
 const STREAMING: [&str; 3] = ["window", "join", "checkpoint"];
 
 /// Whether `, name:` goes on with the options of a call, where it could also be the next item of a list.
-fn is_option(name: &str) -> bool {
+pub(crate) fn is_option(name: &str) -> bool {
     OPTIONS.contains(&name) || STREAMING.contains(&name) || name == "lazy"
 }
 
@@ -170,11 +170,7 @@ impl Parser<'_> {
                 }
                 self.finish();
             }
-            _ if name == "fallback" => {
-                let context = Context { in_list: true, ..self.context };
-                let context = if self.context.in_list { context } else { self.context };
-                self.within(context, Self::expr);
-            }
+            _ if name == "fallback" => self.expr(),
             _ => self.bare(),
         }
     }
