@@ -66,6 +66,23 @@ impl Principal {
         self.demand(|scope| *scope == Scope::Metrics, || Scope::Metrics.to_string())
     }
 
+    /// Whether pipelines may be stored and removed.
+    pub(crate) fn may_store(&self) -> Result<(), Error> {
+        self.demand(|scope| *scope == Scope::Pipelines, || Scope::Pipelines.to_string())
+    }
+
+    /// Equal for those who may call the same modules; `None` for who may do everything.
+    pub(crate) fn sight(&self) -> Option<String> {
+        match &self.scopes {
+            Scopes::All => None,
+            Scopes::These(scopes) => {
+                let mut texts: Vec<_> = scopes.iter().map(ToString::to_string).collect();
+                texts.sort_unstable();
+                Some(texts.join(" "))
+            }
+        }
+    }
+
     /// Whether a module may be called, in whatever way.
     pub(crate) fn may_call(&self, module: &ModuleName) -> Result<(), Error> {
         let covers = |scope: &Scope| matches!(scope, Scope::Call(grant) if grant.covers(module));

@@ -16,6 +16,7 @@ mod credentials;
 mod http;
 mod link;
 mod listen;
+mod pipelines;
 mod refusal;
 mod runtime;
 mod serve;

@@ -1,7 +1,7 @@
 //! Puts the parts together, runs them, and takes them down in order. Decides nothing else.
 //!
-//! Shutdown: health says NOT_SERVING and listening stops; watches end; calls that run are answered while their
-//! providers are told to drain; then the connections, the executor and the registry end. Each step is bounded.
+//! Shutdown: health says NOT_SERVING and listening stops; watches end; runs of pipelines end; calls that run are answered
+//! while their providers are told to drain; then the connections, the executor and the registry end. Each step is bounded.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -32,6 +32,7 @@ use crate::http::Http;
 use crate::http::front::Front;
 use crate::link::LinkListener;
 use crate::listen::{Door, Listener};
+use crate::pipelines::{self, Pipelines};
 use crate::surface::client::ClientSurface;
 use crate::surface::provider::ProviderSurface;
 use crate::telemetry::Telemetry;
@@ -160,6 +161,11 @@ pub async fn serve(
         health.set_service_status(service, tonic_health::ServingStatus::Serving).await;
     }
     let access = AccessLayer::new(Access::new(&config, registry.clone()));
+    let options = pipelines::Options::of(&config);
+    let (pipelines, keeper) = Pipelines::start(registry.clone(), executor.clone(), telemetry.clone(), options)
+        .await
+        .map_err(|_| ServeError::Ended)?;
+    tasks.spawn(keeper.run());
     let client = Arc::new(ClientSurface {
         registry: registry.clone(),
         executor: executor.clone(),
@@ -167,6 +173,7 @@ pub async fn serve(
         max_timeout: config.timeouts.max_call,
         message_bytes: config.limits.message_bytes,
         telemetry: telemetry.clone(),
+        pipelines: pipelines.clone(),
         stop: watching.clone(),
     });
     let grpc = routes(&config, &addresses, dialer, admission, Arc::clone(&client), health_service)?;
@@ -206,6 +213,8 @@ pub async fn serve(
     }
     accepting.cancel();
     watching.cancel();
+    // Runs call modules until they end, so that only then the providers are told that no calls come.
+    pipelines.runs.close(config.timeouts.drain).await;
     routing.cancel();
     let margin = Duration::from_secs(3);
     finish(&mut servers, config.timeouts.drain + margin, "gRPC connections").await;

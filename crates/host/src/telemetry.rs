@@ -6,6 +6,7 @@
 //! never a call is held up.
 
 mod context;
+mod run;
 mod stream;
 
 use std::sync::Arc;
@@ -61,6 +62,7 @@ impl Telemetry {
             .with_span_processor(processor)
             // Whoever began the trace decided for all of it.
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.sample_ratio.as_f64()))))
+            .with_id_generator(run::Ids::default())
             .with_resource(resource)
             .build();
         Ok(Self(Some(Arc::new(Active { tracer: provider.tracer("modrack.host"), provider }))))
@@ -69,6 +71,18 @@ impl Telemetry {
     /// Begins the span of a call, and puts it into the context that goes to the provider. Without telemetry the context stays
     /// as the caller sent it.
     pub(crate) fn begin(&self, module: &str, trace: &mut TraceContext) -> CallSpan {
+        let attribute = || vec![KeyValue::new("modrack.module", module.to_owned())];
+        let attributes = if self.0.is_some() { attribute() } else { Vec::new() };
+        self.begin_as("modrack.call", SpanKind::Server, attributes, trace)
+    }
+
+    fn begin_as(
+        &self,
+        name: &'static str,
+        kind: SpanKind,
+        attributes: Vec<KeyValue>,
+        trace: &mut TraceContext,
+    ) -> CallSpan {
         let caller = context::read(trace);
         let Some(active) = &self.0 else {
             return CallSpan { span: None, trace_id: caller.map(|caller| caller.trace_id()), parent: None };
@@ -76,10 +90,10 @@ impl Telemetry {
         let parent = caller.map_or_else(Context::new, |caller| Context::new().with_remote_span_context(caller));
         let builder = active
             .tracer
-            .span_builder("modrack.call")
-            .with_kind(SpanKind::Server)
+            .span_builder(name)
+            .with_kind(kind)
             .with_start_time(SystemTime::now())
-            .with_attributes([KeyValue::new("modrack.module", module.to_owned())]);
+            .with_attributes(attributes);
         let span = builder.start_with_context(&active.tracer, &parent);
         *trace = context::write(span.span_context());
         CallSpan {
@@ -188,7 +202,8 @@ impl CallSpan {
 
 use protocol::generated::provider::v1::DataPlane as pb_plane;
 
-fn tell(metadata: &mut MetadataMap, parent: Option<String>) {
+/// Names the host's span in an answer.
+pub(crate) fn tell(metadata: &mut MetadataMap, parent: Option<String>) {
     if let Some(value) = parent.and_then(|parent| MetadataValue::try_from(parent).ok()) {
         metadata.insert("traceparent", value);
     }

@@ -1,5 +1,6 @@
 //! The stream of changes that a client watches: the present state first, then what changes. A client that was too slow
-//! to hear everything gets the difference to the present state instead. Holds the names that it told, and nothing else.
+//! to hear everything gets the difference to the present state instead; of what happens in runs, which has no state, it is told
+//! how much it missed. Holds what it told, and nothing else.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -9,21 +10,35 @@ use protocol::ModuleName;
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::watch_response::Event;
 use registry::{Change, Pattern, Route, Routes, Subscription, Update};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use crate::pipelines::{Entry, Shelf};
 use crate::surface::view;
+
+/// What is watched besides modules.
+pub(crate) struct Pipelines {
+    /// Stored pipelines, marked as changed.
+    pub(crate) shelf: watch::Receiver<Arc<Shelf>>,
+    /// What happens in runs, where the client wants to hear it.
+    pub(crate) runs: Option<broadcast::Receiver<Arc<pb::RunEvent>>>,
+}
 
 /// Events for modules that match `pattern`, until the client leaves or the host stops.
 pub(crate) fn events(
     registry: &registry::Handle,
     pattern: &str,
+    pipelines: Pipelines,
     stop: CancellationToken,
 ) -> impl Stream<Item = Result<pb::WatchResponse, Status>> + Send + use<> {
     let watcher = Watcher {
         subscription: registry.subscribe(),
         pattern: Pattern::new(if pattern.is_empty() { "*" } else { pattern }),
+        pipelines,
         told: BTreeMap::new(),
+        stored: BTreeMap::new(),
         synced: false,
         waiting: VecDeque::new(),
     };
@@ -39,7 +54,10 @@ pub(crate) fn events(
 struct Watcher {
     subscription: Subscription,
     pattern: Pattern,
+    pipelines: Pipelines,
     told: BTreeMap<ModuleName, Arc<Route>>,
+    /// Stored pipelines that were told.
+    stored: BTreeMap<String, Arc<Entry>>,
     synced: bool,
     /// At most the news of one update.
     waiting: VecDeque<News>,
@@ -50,18 +68,48 @@ enum News {
     Added(Arc<Route>),
     Changed(Arc<Route>),
     Removed(ModuleName, &'static str),
+    Stored(Arc<Entry>),
+    NotStored(String),
+    Run(Arc<pb::RunEvent>),
+    Missed(u64),
     Synced(usize),
 }
 
 impl Watcher {
     async fn next(&mut self) -> Option<Event> {
         while self.waiting.is_empty() {
-            match self.subscription.next().await? {
-                Update::State(routes) => self.tell_state(&routes),
-                Update::Changes(changes) => changes.iter().for_each(|change| self.tell_change(change)),
+            tokio::select! {
+                // What changed is told before what runs made of it.
+                biased;
+                update = self.subscription.next() => match update? {
+                    Update::State(routes) => self.tell_state(&routes),
+                    Update::Changes(changes) => changes.iter().for_each(|change| self.tell_change(change)),
+                },
+                Ok(()) = self.pipelines.shelf.changed(), if self.synced => self.tell_shelf(),
+                event = of_runs(&mut self.pipelines.runs), if self.synced => match event {
+                    Ok(event) => self.waiting.push_back(News::Run(event)),
+                    Err(RecvError::Lagged(missed)) => self.waiting.push_back(News::Missed(missed)),
+                    Err(RecvError::Closed) => self.pipelines.runs = None,
+                },
             }
         }
         self.waiting.pop_front().map(event)
+    }
+
+    fn tell_shelf(&mut self) {
+        let shelf = Arc::clone(&self.pipelines.shelf.borrow_and_update());
+        let gone: Vec<_> = self.stored.keys().filter(|name| !shelf.contains_key(*name)).cloned().collect();
+        for name in gone {
+            self.stored.remove(&name);
+            self.waiting.push_back(News::NotStored(name));
+        }
+        let matching = shelf.values().filter(|entry| self.pattern.matches(&format!("pipeline.{}", entry.name)));
+        for entry in matching {
+            let told = self.stored.insert(entry.name.clone(), Arc::clone(entry));
+            if told.is_none_or(|told| !told.shows_as(entry)) {
+                self.waiting.push_back(News::Stored(Arc::clone(entry)));
+            }
+        }
     }
 
     fn tell_state(&mut self, routes: &Routes) {
@@ -80,6 +128,7 @@ impl Watcher {
         }
         if !self.synced {
             self.synced = true;
+            self.tell_shelf();
             self.waiting.push_back(News::Synced(page.routes.len()));
         }
     }
@@ -108,6 +157,14 @@ impl Watcher {
     }
 }
 
+/// The next event of runs; never where nobody wants to hear any.
+async fn of_runs(runs: &mut Option<broadcast::Receiver<Arc<pb::RunEvent>>>) -> Result<Arc<pb::RunEvent>, RecvError> {
+    match runs {
+        Some(runs) => runs.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Whether a client sees no difference.
 fn same(told: &Route, now: &Route) -> bool {
     Arc::ptr_eq(&told.module, &now.module)
@@ -126,6 +183,10 @@ fn event(news: News) -> Event {
         News::Removed(name, reason) => {
             Event::Removed(pb::ModuleRemoved { name: name.as_str().into(), reason: reason.into() })
         }
+        News::Stored(entry) => Event::Pipeline(pb::PipelineChanged { pipeline: Some(entry.view(false)) }),
+        News::NotStored(name) => Event::PipelineRemoved(pb::PipelineRemoved { name }),
+        News::Run(event) => Event::Run(pb::RunEvent::clone(&event)),
+        News::Missed(count) => Event::RunsMissed(pb::RunEventsMissed { count }),
         News::Synced(modules) => Event::Synced(pb::WatchSynced { modules: u32::try_from(modules).unwrap_or(u32::MAX) }),
     }
 }
@@ -163,7 +224,8 @@ mod tests {
         }
 
         fn watch(&self, pattern: &str) -> Events {
-            Box::pin(events(&self.registry, pattern, self.stop.clone()))
+            let pipelines = Pipelines { shelf: watch::channel(Arc::default()).1, runs: None };
+            Box::pin(events(&self.registry, pattern, pipelines, self.stop.clone()))
         }
     }
 
@@ -176,6 +238,7 @@ mod tests {
                 Event::Changed(changed) => format!("~{}", changed.module.unwrap().name),
                 Event::Removed(removed) => format!("-{} {}", removed.name, removed.reason),
                 Event::Synced(synced) => format!("synced {}", synced.modules),
+                Event::Pipeline(_) | Event::PipelineRemoved(_) | Event::Run(_) | Event::RunsMissed(_) => continue,
             });
         }
         words

@@ -24,7 +24,7 @@ use crate::session::Session;
 use crate::wait::within;
 
 // The `Channel` of tonic would enforce a deadline itself and so hide whether the host does.
-type Http = HttpClient<HttpConnector, Body>;
+pub(crate) type Http = HttpClient<HttpConnector, Body>;
 
 /// A client of one host. Cheap to clone; clones share a connection.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl Client {
         Self { http, origin: address.parse().unwrap_or_else(|_| panic!("`{address}` is no address")) }
     }
 
-    fn host(&self) -> HostClient<Http> {
+    pub(crate) fn host(&self) -> HostClient<Http> {
         HostClient::with_origin(self.http.clone(), self.origin.clone()).max_decoding_message_size(usize::MAX)
     }
 
@@ -218,7 +218,10 @@ impl Client {
     /// # Errors
     /// The coded error.
     pub async fn watch(&self, pattern: &str) -> Result<Watch, Error> {
-        let request = host::WatchRequest { pattern: pattern.to_owned(), runs: false };
+        self.watch_all(host::WatchRequest { pattern: pattern.to_owned(), runs: false }).await
+    }
+
+    pub(crate) async fn watch_all(&self, request: host::WatchRequest) -> Result<Watch, Error> {
         let answer = within("the beginning of a watch", self.host().watch(request)).await;
         Ok(Watch(answer.map_err(|status| coded(&status))?.into_inner()))
     }
@@ -298,7 +301,7 @@ impl Items {
     }
 }
 
-fn parsed(json: &str) -> serde_json::Value {
+pub(crate) fn parsed(json: &str) -> serde_json::Value {
     serde_json::from_str(json).unwrap_or_else(|error| panic!("`{json}`: {error}"))
 }
 

@@ -97,7 +97,8 @@ fn caches(r: &mut Reader<'_>) -> Vec<Cache> {
         let max_bytes = r.count(&bytes_key, 1 << 20, 1024..=64 * GIB);
         if complete && (name == DEFAULT_CACHE || caches.iter().any(|cache| cache.name == name)) {
             let (origin, message) = (r.origin(&name_key), format!("there is another cache `{name}`"));
-            let hint = "give each cache a name of its own; `memory` is always there, `pipelines.cache_bytes` is its size";
+            let hint =
+                "give each cache a name of its own; `memory` is always there, `pipelines.cache_bytes` is its size";
             r.fault(&name_key, origin, Refusal::new(FaultCode::ValueConflict, message, hint));
         } else if complete && !name.is_empty() {
             caches.push(Cache { name, max_bytes });

@@ -42,6 +42,10 @@ impl Asked {
             timeout::of(metadata.as_ref()).map_or(waits.default, |asked| timeout::to_answer(asked.min(waits.max)));
         Self { arrived, deadline: arrived + timeout, trace: trace(metadata) }
     }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
 }
 
 /// # Errors

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::access::Principal;
+use crate::pipelines::Pipelines;
 use crate::surface::calls::{self, Asked, Waits};
+use crate::surface::pipelines::RunStream;
 use crate::surface::view;
 use crate::telemetry::{Telemetry, Traced};
 use crate::watch;
@@ -36,6 +38,7 @@ pub(crate) struct ClientSurface {
     /// Largest message, in bytes. An answer above it is refused here, because the library would end it without a code.
     pub(crate) message_bytes: usize,
     pub(crate) telemetry: Telemetry,
+    pub(crate) pipelines: Pipelines,
     pub(crate) stop: CancellationToken,
 }
 
@@ -46,7 +49,7 @@ type CallStream = Pin<Box<dyn Stream<Item = Result<pb::CallStreamResponse, Statu
 #[tonic::async_trait]
 impl Host for ClientSurface {
     type WatchStream = WatchStream;
-    type RunPipelineStreamStream = Pin<Box<dyn Stream<Item = Result<pb::RunPipelineStreamResponse, Status>> + Send>>;
+    type RunPipelineStreamStream = RunStream;
     type CallStreamStream = CallStream;
 
     async fn list_modules(
@@ -109,64 +112,69 @@ impl Host for ClientSurface {
 
     async fn check_pipeline(
         &self,
-        _: Request<pb::CheckPipelineRequest>,
+        request: Request<pb::CheckPipelineRequest>,
     ) -> Result<Response<pb::CheckPipelineResponse>, Status> {
-        Err(Status::unimplemented("pipelines"))
+        self.checked(request).await
     }
 
     async fn run_pipeline(
         &self,
-        _: Request<pb::RunPipelineRequest>,
+        request: Request<pb::RunPipelineRequest>,
     ) -> Result<Response<pb::RunPipelineResponse>, Status> {
-        Err(Status::unimplemented("pipelines"))
+        self.run(request).await
     }
 
     async fn put_pipeline(
         &self,
-        _: Request<pb::PutPipelineRequest>,
+        request: Request<pb::PutPipelineRequest>,
     ) -> Result<Response<pb::PutPipelineResponse>, Status> {
-        Err(Status::unimplemented("pipelines"))
+        self.put(request).await
     }
 
     async fn get_pipeline(
         &self,
-        _: Request<pb::GetPipelineRequest>,
+        request: Request<pb::GetPipelineRequest>,
     ) -> Result<Response<pb::GetPipelineResponse>, Status> {
-        Err(Status::unimplemented("pipelines"))
+        self.get(&request)
     }
 
     async fn list_pipelines(
         &self,
-        _: Request<pb::ListPipelinesRequest>,
+        request: Request<pb::ListPipelinesRequest>,
     ) -> Result<Response<pb::ListPipelinesResponse>, Status> {
-        Err(Status::unimplemented("pipelines"))
+        self.list(&request)
     }
 
     async fn delete_pipeline(
         &self,
-        _: Request<pb::DeletePipelineRequest>,
+        request: Request<pb::DeletePipelineRequest>,
     ) -> Result<Response<pb::DeletePipelineResponse>, Status> {
-        Err(Status::unimplemented("pipelines"))
+        self.delete(request).await
     }
 
-    async fn get_run(&self, _: Request<pb::GetRunRequest>) -> Result<Response<pb::GetRunResponse>, Status> {
-        Err(Status::unimplemented("pipelines"))
+    async fn get_run(&self, request: Request<pb::GetRunRequest>) -> Result<Response<pb::GetRunResponse>, Status> {
+        self.run_record(&request)
     }
 
-    async fn list_runs(&self, _: Request<pb::ListRunsRequest>) -> Result<Response<pb::ListRunsResponse>, Status> {
-        Err(Status::unimplemented("pipelines"))
+    async fn list_runs(&self, request: Request<pb::ListRunsRequest>) -> Result<Response<pb::ListRunsResponse>, Status> {
+        self.run_records(&request)
     }
 
     async fn run_pipeline_stream(
         &self,
-        _: Request<pb::RunPipelineStreamRequest>,
-    ) -> Result<Response<Self::RunPipelineStreamStream>, Status> {
-        Err(Status::unimplemented("pipelines"))
+        request: Request<pb::RunPipelineStreamRequest>,
+    ) -> Result<Response<RunStream>, Status> {
+        self.run_stream(request).await
     }
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Result<Response<WatchStream>, Status> {
         Principal::of(request.extensions()).may_watch()?;
-        let events = watch::events(&self.registry, &request.into_inner().pattern, self.stop.clone());
+        let pb::WatchRequest { pattern, runs } = request.into_inner();
+        let pipelines = watch::Pipelines {
+            shelf: self.pipelines.stored.subscribe(),
+            runs: runs.then(|| self.pipelines.runs.subscribe()),
+        };
+        let events = watch::events(&self.registry, &pattern, pipelines, self.stop.clone());
         Ok(Response::new(Box::pin(events)))
     }
 }
@@ -208,7 +216,7 @@ impl ClientSurface {
         Waits { default: self.default_timeout, max: self.max_timeout }
     }
 
-    fn fitting<M: Message>(&self, answer: M) -> Result<Response<M>, Error> {
+    pub(crate) fn fitting<M: Message>(&self, answer: M) -> Result<Response<M>, Error> {
         calls::fitting(answer, self.message_bytes).map(Response::new)
     }
 
@@ -231,6 +239,9 @@ impl ClientSurface {
         }
         let name = ModuleName::parse(name)?;
         permitted(&name)?;
+        if let Some(error) = self.pipelines.stored.why_no_module(&name) {
+            return Err(error);
+        }
         Err(Error::of(codes::MODULE_UNKNOWN, format!("module `{name}` is not registered"))
             .detail("module", name.as_str()))
     }

@@ -1,0 +1,6 @@
+//! Pipelines through the surfaces of a host in this process, with providers that do as the test says.
+// Tests fail by panicking, their helpers included.
+#![allow(clippy::unwrap_used)]
+
+mod runs;
+mod world;
