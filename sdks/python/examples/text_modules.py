@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from string import punctuation
+
 from modrack import Provider
 
 provider = Provider("text")
@@ -45,6 +48,39 @@ def WordCount(text: str) -> int:
 def TextLength(text: str) -> int:
     """Count the Unicode scalar values of a text."""
     return len(text)
+
+
+@dataclass
+class Text:
+    """The input of `Measure`."""
+
+    text: str
+
+
+@dataclass
+class Measures:
+    """What `Measure` finds; a text without words has no longest one."""
+
+    words: int
+    letters: int
+    longest: str | None = None
+
+
+@provider.batch(
+    idempotent=True,
+    version="1.0.0",
+    examples=[({"text": "to be, or not"}, Measures(4, 9, "not")), ({"text": ""}, Measures(0, 0))],
+)
+def Measure(inputs: list[Text]) -> list[Measures]:
+    """Count the words and the letters of a text, and find the first of its longest words. Takes many texts at once."""
+    return [measure(each.text) for each in inputs]
+
+
+def measure(text: str) -> Measures:
+    """The measures of one text."""
+    words = text.split()
+    bare = [word.strip(punctuation) for word in words]
+    return Measures(len(words), sum(map(str.isalpha, text)), max(bare, key=len, default=None))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def test_without_a_host_it_says_what_it_is_and_what_to_set() -> None:
         [sys.executable, str(EXAMPLE)], env=environment(), capture_output=True, text=True, timeout=WAIT
     )
     assert done.returncode == 2
-    assert "provider text, 6 modules:" in done.stderr
+    assert "provider text, 7 modules:" in done.stderr
     assert "  text.Replace: {text: String, find: String, replace: String} -> String" in done.stderr
     assert "Set MODRACK_HOST to serve it" in done.stderr
 

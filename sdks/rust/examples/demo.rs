@@ -37,9 +37,11 @@ fn steps(text: &str) -> Vec<Step> {
         step("text.Lowercase", &text_only),
         step("text.Trim", &text_only),
         step("text.Replace", &[text_only[0].clone(), ("find", "ROSALIND".into()), ("replace", "Rosalind".into())]),
+        step("text.Measure", &text_only),
         step("strings.Contains", &[text_only[0].clone(), ("substring", "All the world's a stage".into())]),
         step("strings.SplitLines", &text_only),
         step("strings.Split", &[text_only[0].clone(), ("delimiter", "\n\n".into())]),
+        step("strings.ParseNumber", &[("text", "1.5".into())]),
         step("data.SumList", std::slice::from_ref(&numbers)),
         step("data.Average", std::slice::from_ref(&numbers)),
         step("data.Max", std::slice::from_ref(&numbers)),
@@ -134,6 +136,11 @@ fn shown(value: &Value) -> String {
             let short = shorter(&words.join(" "), 32);
             if text.len() > 40 { format!("\"{short}…\" ({} bytes)", text.len()) } else { format!("\"{short}\"") }
         }
+        Value::Record(fields) => {
+            let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}: {}", shown(value))).collect();
+            fields.join(", ")
+        }
+        Value::Variant(_, value) => shown(value),
         other => format!("{other:?}"),
     }
 }

@@ -1,6 +1,6 @@
 //! Modules that look into a text and take it apart, in the namespace `strings`. Does nothing that needs a locale.
 
-use modrack::{Module, ModuleError, Provider, Record};
+use modrack::{Module, ModuleError, Provider, Record, Union};
 
 #[derive(Record)]
 struct ContainsInput {
@@ -35,6 +35,27 @@ async fn split(input: SplitInput) -> Result<Vec<String>, ModuleError> {
     Ok(input.text.split(&input.delimiter).map(str::to_owned).collect())
 }
 
+#[derive(Record)]
+struct ParseNumberInput {
+    text: String,
+}
+
+#[derive(Union)]
+enum Parsed {
+    Int(i64),
+    Float(f64),
+    Text(String),
+}
+
+async fn parse_number(input: ParseNumberInput) -> Result<Parsed, ModuleError> {
+    let text = input.text.trim();
+    Ok(match (text.parse(), text.parse()) {
+        (Ok(number), _) => Parsed::Int(number),
+        (_, Ok(number)) => Parsed::Float(number),
+        _ => Parsed::Text(input.text),
+    })
+}
+
 fn provider() -> Provider {
     let owned = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>();
     Provider::new("strings")
@@ -58,6 +79,15 @@ fn provider() -> Provider {
                 .version("1.0.0")
                 .idempotent()
                 .example(SplitInput { text: "a,b,,".into(), delimiter: ",".into() }, owned(&["a", "b", "", ""])),
+        )
+        .with_module(
+            Module::new("ParseNumber", parse_number)
+                .description("The number that a text shows: an Int if it is one, else a Float; a text that shows none as it is.")
+                .version("1.0.0")
+                .idempotent()
+                .example(ParseNumberInput { text: " 42 ".into() }, Parsed::Int(42))
+                .example(ParseNumberInput { text: "1.5".into() }, Parsed::Float(1.5))
+                .example(ParseNumberInput { text: "many".into() }, Parsed::Text("many".into())),
         )
 }
 
