@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fake_host import FakeHost
+from fake_pipelines import FakePipeline
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -51,6 +52,12 @@ async def test_every_block_runs_and_the_modules_answer(monkeypatch: Any) -> None
         assert await names["report"]("ab cb") == "b at 1, 2 words of 4 letters"
         assert await host.call("CountShouted", text="to be") == 2
         assert await host.call("CountTwice", text="to be") == 4
+        host.pipelines[names["SHOUT"]] = FakePipeline(
+            "{text: String}", "{shouted: String}", lambda inputs: {"shouted": inputs["text"].upper()}
+        )
+        host.pipelines["shout"] = host.pipelines[names["SHOUT"]]
+        assert await asyncio.to_thread(names["shout"], "to be") == "TO BE"
+        assert await names["watch_shouting"]("to be") == "TO BE"
         assert await host.call("Find", text="ab", find="b") == [{"position": 1, "text": "b"}]
         provider.stop()
         await task
