@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod runs;
+mod stored;
 mod world;
