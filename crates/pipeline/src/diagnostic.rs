@@ -118,6 +118,8 @@ codes! {
     UnusedBinding = "W001", "unused binding";
     /// An option that changes nothing here.
     OptionWithoutEffect = "W002", "option without effect";
+    /// An arm of a match for which the arms before leave nothing.
+    UnreachableArm = "W003", "unreachable arm";
 }
 
 impl Code {
@@ -125,7 +127,7 @@ impl Code {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Code::UnusedBinding | Code::OptionWithoutEffect => Severity::Warning,
+            Code::UnusedBinding | Code::OptionWithoutEffect | Code::UnreachableArm => Severity::Warning,
             _ => Severity::Error,
         }
     }

@@ -77,7 +77,7 @@ impl<'a> Checker<'a> {
             let diagnostic = Diagnostic::new(
                 Code::BadOperand,
                 left.span,
-                format!("the left side of `??` is an Option, not {shown}"),
+                format!("the left side of `??` must be an Option, not {shown}"),
             )
             .label(format!("this is {shown}, which is never None"))
             .help(format!("remove `{} …`", BinaryOp::Coalesce.text()));

@@ -106,18 +106,22 @@ impl<'a> Checker<'a> {
         for flexible in [false, true] {
             for at in (0..parts.len()).filter(|at| is_flexible(parts[*at]) == flexible) {
                 let suggested = if flexible { all.unwrap_or(goal.ty()) } else { goal.ty() };
-                let value = each(self, at, Goal::May(suggested));
-                let joined = match all {
-                    None => Ok(value.ty),
-                    Some(all) => self.types.join(all, value.ty),
-                };
-                all = Some(self.sized(joined, span));
-                values[at] = value;
+                values[at] = each(self, at, Goal::May(suggested));
+                let known: Vec<Ty> = all.into_iter().chain([values[at].ty]).collect();
+                all = Some(self.joined(&known, span));
             }
         }
-        let all = all.unwrap_or(Ty::UNKNOWN);
+        // In the order of the source, whoever came first.
+        let all: Vec<Ty> = values.iter().map(|value| value.ty).collect();
+        let all = self.joined(&all, span);
         let values = parts.iter().zip(values).map(|(part, value)| self.widen(value, all, part.span)).collect();
         (values, all)
+    }
+
+    /// The type of any of several values.
+    pub(super) fn joined(&mut self, all: &[Ty], span: Span) -> Ty {
+        let joined = self.types.join_all(all);
+        self.sized(joined, span)
     }
 
     /// The part of a wanted type that has a shape: the type itself, the inside of an Option, or the only such variant.

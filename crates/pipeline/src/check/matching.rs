@@ -27,6 +27,8 @@ struct Cases {
     none_left: bool,
     /// Whether an arm took everything that can be.
     closed: bool,
+    /// Whether what an arm takes is not known, for a fault that was told.
+    unsure: bool,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,8 @@ struct Selected<'a> {
     /// What the subject is then.
     narrowed: Value,
     fields: Vec<(&'a Name, Value)>,
+    /// Whether the arms before leave nothing for it.
+    dead: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -59,7 +63,16 @@ impl<'a> Checker<'a> {
     ) -> Value {
         let value = self.expr(subject, Goal::ANYTHING);
         let mut cases = self.cases(value, subject.span);
-        let selected: Vec<Selected<'a>> = arms.iter().map(|(pattern, _)| self.select(pattern, &mut cases)).collect();
+        let mut selected: Vec<Selected<'a>> = Vec::with_capacity(arms.len());
+        for (pattern, _) in arms {
+            let closed = cases.closed;
+            let arm = self.select(pattern, &mut cases);
+            if (closed || arm.dead) && !cases.unsure {
+                let diagnostic = Diagnostic::new(Code::UnreachableArm, pattern.span, "the arms before leave nothing for this one");
+                self.error(diagnostic.label("never taken").help("remove it, or put it further up"));
+            }
+            selected.push(arm);
+        }
         self.check_exhaustive(&cases);
         let variable = match &subject.kind {
             ExprKind::Var(name) => self.definition(name).map(|definition| (name.as_str(), definition)),
@@ -89,7 +102,7 @@ impl<'a> Checker<'a> {
         let inside = optional.unwrap_or(subject.ty);
         let variants = self.types.variants(inside).into_iter().map(|ty| Case { ty, left: true }).collect();
         let optional = optional.is_some();
-        Cases { subject, span, optional, inside, variants, none_left: optional, closed: false }
+        Cases { subject, span, optional, inside, variants, none_left: optional, closed: false, unsure: subject.ty.is_unknown() }
     }
 
     fn select(&mut self, pattern: &'a Pattern, cases: &mut Cases) -> Selected<'a> {
@@ -107,10 +120,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Takes all, since what the pattern means is not known, and an arm too few would be told wrongly.
+    /// What the pattern means is not known, and an arm too few would be told wrongly.
     fn select_unknown(cases: &mut Cases) -> Selected<'a> {
-        cases.closed = true;
-        Selected { variants: Vec::new(), none: false, fits: None, narrowed: Value::UNKNOWN, fields: Vec::new() }
+        cases.unsure = true;
+        Selected { variants: Vec::new(), none: false, fits: None, narrowed: Value::UNKNOWN, fields: Vec::new(), dead: false }
     }
 
     fn select_rest(&mut self, cases: &mut Cases) -> Selected<'a> {
@@ -119,8 +132,9 @@ impl<'a> Checker<'a> {
         let narrowed =
             if none || left.is_empty() || cases.inside == Ty::ANY { cases.subject } else { self.narrow(cases, &left) };
         take(cases, &left, none);
+        let dead = left.is_empty() && !none;
         cases.closed = true;
-        Selected { variants: left, none, fits: None, narrowed, fields: Vec::new() }
+        Selected { variants: left, none, fits: None, narrowed, fields: Vec::new(), dead }
     }
 
     fn select_type(&mut self, wanted: Ty, span: Span, cases: &mut Cases) -> Selected<'a> {
@@ -152,7 +166,8 @@ impl<'a> Checker<'a> {
         let narrowed =
             if whole { cases.subject } else { self.narrow(cases, if left.is_empty() { &all } else { &left }) };
         take(cases, &left, none);
-        Selected { variants: left, none, fits: None, narrowed, fields: Vec::new() }
+        let dead = left.is_empty() && !none;
+        Selected { variants: left, none, fits: None, narrowed, fields: Vec::new(), dead }
     }
 
     /// A checked cast. An Any has no variants to run out of, so that only `_` ends the match.
@@ -166,7 +181,7 @@ impl<'a> Checker<'a> {
         }
         let test = self.fits_test(wanted);
         let narrowed = self.emit(Op::Narrow { subject: cases.subject.node, test }, wanted, span);
-        Selected { variants: Vec::new(), none: false, fits: Some(wanted), narrowed, fields: Vec::new() }
+        Selected { variants: Vec::new(), none: false, fits: Some(wanted), narrowed, fields: Vec::new(), dead: false }
     }
 
     fn fits_test(&mut self, ty: Ty) -> Test {
@@ -212,7 +227,8 @@ impl<'a> Checker<'a> {
                 (name, value)
             })
             .collect();
-        Selected { variants: left, none: false, fits: None, narrowed, fields }
+        let dead = left.is_empty();
+        Selected { variants: left, none: false, fits: None, narrowed, fields, dead }
     }
 
     fn unknown_field(&mut self, name: &'a Name) -> (&'a Name, Value) {
@@ -274,19 +290,14 @@ impl<'a> Checker<'a> {
         if variants.len() == 1 {
             return read(self, value);
         }
-        let mut ty: Option<Ty> = None;
         let mut found = Vec::with_capacity(variants.len());
         for at in 0..variants.len() {
             let variant = self.narrow_union(value, &[at], variants.len(), name.span);
             let field = read(self, variant);
-            let joined = match ty {
-                None => Ok(field.ty),
-                Some(ty) => self.types.join(ty, field.ty),
-            };
-            ty = Some(self.sized(joined, name.span));
             found.push(field);
         }
-        let ty = ty.unwrap_or(Ty::UNKNOWN);
+        let types: Vec<Ty> = found.iter().map(|field| field.ty).collect();
+        let ty = self.joined(&types, name.span);
         let arms = found
             .into_iter()
             .enumerate()
@@ -296,7 +307,7 @@ impl<'a> Checker<'a> {
     }
 
     fn check_exhaustive(&mut self, cases: &Cases) {
-        if cases.closed || cases.subject.ty.is_unknown() {
+        if cases.closed || cases.unsure {
             return;
         }
         let mut missing: Vec<String> = Vec::new();

@@ -197,7 +197,8 @@ impl<'a> Checker<'a> {
         let Some(first) = name.parts.first().map(|part| &part.text) else { return };
         let alias_is_missing =
             name.parts.len() > 1 && self.uses.aliases.get(first.as_str()).is_some_and(|alias| !alias.known);
-        if self.uses.missing || alias_is_missing {
+        let may_be_there = self.uses.missing && (name.parts.len() == 1 || !self.has_namespace(first));
+        if may_be_there || alias_is_missing {
             self.failed = true;
             return;
         }

@@ -160,7 +160,7 @@ impl<'a> Checker<'a> {
         let (shown_left, shown_right) = (self.types.show(left.1), self.types.show(right.1));
         let message = format!("`{}` takes two Ints or two Floats, not {shown_left} and {shown_right}", operation.name);
         let mut diagnostic = Diagnostic::new(Code::BadArithmetic, operation.place, message)
-            .label(format!("{shown_left} {} {shown_right}", operation.name))
+            .label("not two numbers of one type")
             .related(left.0.span, format!("this is {shown_left}"))
             .related(right.0.span, format!("this is {shown_right}"));
         diagnostic = match (left.1, right.1) {
@@ -238,7 +238,7 @@ impl<'a> Checker<'a> {
     fn not_comparable(&mut self, operation: Operation<'_>, message: String, left: (&Expr, Ty), right: (&Expr, Ty)) {
         let (shown_left, shown_right) = (self.types.show(left.1), self.types.show(right.1));
         let mut diagnostic = Diagnostic::new(Code::NotComparable, operation.place, message)
-            .label(format!("{shown_left} {} {shown_right}", operation.name))
+            .label("cannot be compared")
             .related(left.0.span, format!("this is {shown_left}"))
             .related(right.0.span, format!("this is {shown_right}"));
         if let Some(help) = self.conversion(left.1, right.1).or_else(|| self.conversion(right.1, left.1)) {

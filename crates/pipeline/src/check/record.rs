@@ -84,7 +84,7 @@ impl<'a> Checker<'a> {
         let names: Vec<String> = missing.iter().take(10).map(|(name, _)| format!("`{name}`")).collect();
         let what = if rest.is_empty() { "field" } else { "fields" };
         let message = format!(
-            "{} is {}, and the {what} {} {} missing",
+            "{} must be {}, and the {what} {} {} missing",
             why.text(),
             self.types.show(wanted),
             names.join(", "),

@@ -19,8 +19,6 @@ pub(super) enum Why<'w> {
     Argument { parameter: &'w str, function: &'w str },
     /// Of an `if` or `branch`.
     Condition,
-    /// One of several values that must have one type.
-    Arm,
     /// A field of a record.
     Field(&'w str),
     /// An item of a list.
@@ -50,9 +48,8 @@ impl Why<'_> {
         match self {
             Why::Argument { parameter, function } => format!("argument `{parameter}` of `{function}`"),
             Why::Condition => "the condition".into(),
-            Why::Arm => "this case".into(),
             Why::Field(name) => format!("field `{name}`"),
-            Why::Item => "the item".into(),
+            Why::Item => "each item of this list".into(),
             Why::Fallback => "the fallback".into(),
             Why::Result(function) => format!("what the lambda of `{function}` gives"),
             Why::Default => "the right side of `??`".into(),
@@ -116,7 +113,7 @@ impl<'a> Checker<'a> {
 
     fn mismatch(&mut self, found: Ty, wanted: Ty, span: Span, why: Why<'_>) {
         let (shown_wanted, shown_found) = (self.types.show(wanted), self.types.show(found));
-        let message = format!("{} is {shown_wanted}, not {shown_found}", why.text());
+        let message = format!("{} must be {shown_wanted}, not {shown_found}", why.text());
         let mut diagnostic = Diagnostic::new(why.code(), span, message).label(format!("this is {shown_found}"));
         let (wanted_type, found_type) = (Arc::clone(self.types.get(wanted)), Arc::clone(self.types.get(found)));
         if let Err(mismatch) = is_subtype(&found_type, &wanted_type)

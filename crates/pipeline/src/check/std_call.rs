@@ -191,7 +191,7 @@ impl<'a> Checker<'a> {
         let item = self.types.item(value.ty);
         if item.is_none() {
             let shown = self.types.show(value.ty);
-            let message = format!("{} is a List, not {shown}", given.why(at).text());
+            let message = format!("{} must be a List, not {shown}", given.why(at).text());
             let mut diagnostic =
                 Diagnostic::new(Code::TypeMismatch, arg.span, message).label(format!("this is {shown}"));
             if let Some(inside) = self.types.inside(value.ty)
@@ -276,7 +276,7 @@ impl<'a> Checker<'a> {
             EachKind::SortBy => {
                 if !matches!(result, Ty::INT | Ty::FLOAT | Ty::STRING | Ty::UNKNOWN) {
                     let shown = self.types.show(result);
-                    let message = format!("what the lambda of `sort-by` gives is Int, Float or String, not {shown}");
+                    let message = format!("what the lambda of `sort-by` gives must be Int, Float or String, not {shown}");
                     let diagnostic = Diagnostic::new(Code::NotComparable, given.args[at].span, message);
                     self.error(diagnostic.label(format!("gives {shown}, which has no order")));
                 }

@@ -243,6 +243,25 @@ impl Types {
         Ok(joined)
     }
 
+    /// The type of any of several values: each of them fits it. Unknown of none.
+    pub(super) fn join_all(&mut self, all: &[Ty]) -> Result<Ty, TooLarge> {
+        let mut distinct: Vec<Ty> = Vec::new();
+        let mut joined = Ty::UNKNOWN;
+        for &ty in all {
+            if ty.is_unknown() {
+                return Ok(ty);
+            }
+            if distinct.contains(&ty) {
+                continue;
+            }
+            let wider = if distinct.is_empty() { ty } else { self.join(joined, ty)? };
+            // A field that one type forgets may come back in a wider one as another, which the first does not fit then.
+            joined = if distinct.iter().all(|ty| self.fits(*ty, wider)) { wider } else { self.union(&[joined, ty])? };
+            distinct.push(ty);
+        }
+        Ok(joined)
+    }
+
     /// The type in the plan.
     pub(super) fn plan(&mut self, ty: Ty, builder: &mut Builder) -> TypeId {
         let entry = &mut self.entries[ty.0 as usize];
