@@ -26,9 +26,16 @@ describe("the README", () => {
   afterAll(() => rmSync(packageFile("tests/dist"), { recursive: true, force: true }));
 
   test("has code that compiles, and that prints what its comments say", { timeout: 120_000 }, async () => {
-    expect(blocks).toHaveLength(8);
+    expect(blocks).toHaveLength(9);
     execFileSync(process.execPath, [packageFile("node_modules/typescript/bin/tsc"), "-p", folder], { stdio: "pipe" });
     const host = await FakeHost.start();
+    const words = {
+      input: "{text: String}",
+      output: "{words: Int}",
+      run: ({ text }: { text: string }) => ({ words: text.split(" ").length }),
+    };
+    const [, source = ""] = /const source = `(.*?)`/s.exec(blocks.join("")) ?? [];
+    for (const key of [source, "words"]) host.pipelines.known.set(key, words);
     const server = new Child(`${folder}/block0.js`, { MODRACK_HOST: host.url });
     try {
       await host.peer();
