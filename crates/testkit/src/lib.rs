@@ -6,6 +6,7 @@
 mod client;
 mod codec;
 mod connection;
+mod editor;
 mod executor;
 pub mod frames;
 mod pipelines;
@@ -16,6 +17,7 @@ mod wait;
 pub use client::{Client, Items, Output, Watch, coded};
 pub use codec::BytesCodec;
 pub use connection::{Call, Connection};
+pub use editor::Editor;
 pub use executor::{Asked, Items as ScriptedItems, ItemsEnd, Reply, ScriptedExecutor};
 pub use pipelines::{Outputs, RunEvents, source_run, stored_run};
 pub use schema::{json, module, msgpack, nested_lists, record_of, registration, schema};
