@@ -211,18 +211,17 @@ impl<'a> Checker<'a> {
 
     /// The record with the fields of both, of which the right ones win.
     pub(super) fn merged(&mut self, left: Ty, right: Ty, span: Span) -> Ty {
-        let (Some(mut fields), Some(over)) = (self.types.fields(left), self.types.fields(right)) else {
+        let (Some(under), Some(over)) = (self.types.fields(left), self.types.fields(right)) else {
             return Ty::UNKNOWN;
         };
-        let places: HashMap<String, usize> =
-            fields.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
-        for (name, ty) in over {
-            match places.get(&name) {
-                Some(&at) => fields[at].1 = ty,
-                None => fields.push((name, ty)),
+        let mut fields: Vec<(&str, Ty)> = under.iter().map(|(name, ty)| (&**name, *ty)).collect();
+        let places: HashMap<&str, usize> = fields.iter().enumerate().map(|(at, (name, _))| (*name, at)).collect();
+        for (name, ty) in &*over {
+            match places.get(&**name) {
+                Some(&at) => fields[at].1 = *ty,
+                None => fields.push((name, *ty)),
             }
         }
-        let fields: Vec<(&str, Ty)> = fields.iter().map(|(name, ty)| (name.as_str(), *ty)).collect();
         let merged = self.types.record(&fields);
         self.sized(merged, span)
     }

@@ -137,7 +137,7 @@ impl<'a> Checker<'a> {
         }
         let mut found = None;
         if matches!(**self.types.get(wanted), CType::Union(_)) {
-            for variant in self.types.variants(wanted) {
+            for &variant in &*self.types.variants(wanted) {
                 if let Some(shaped) = self.shaped(variant, shape)
                     && found.replace(shaped).is_some()
                 {

@@ -10,7 +10,7 @@ use crate::plan::{Op, Test};
 
 use super::expr::Goal;
 use super::nearest::{nearest, offer};
-use super::types::Ty;
+use super::types::{Fields, Ty};
 use super::{Checker, Value};
 
 /// The cases of a subject, and which are left.
@@ -68,7 +68,8 @@ impl<'a> Checker<'a> {
             let closed = cases.closed;
             let arm = self.select(pattern, &mut cases);
             if (closed || arm.dead) && !cases.unsure {
-                let diagnostic = Diagnostic::new(Code::UnreachableArm, pattern.span, "the arms before leave nothing for this one");
+                let diagnostic =
+                    Diagnostic::new(Code::UnreachableArm, pattern.span, "the arms before leave nothing for this one");
                 self.error(diagnostic.label("never taken").help("remove it, or put it further up"));
             }
             selected.push(arm);
@@ -100,9 +101,18 @@ impl<'a> Checker<'a> {
     fn cases(&mut self, subject: Value, span: Span) -> Cases {
         let optional = self.types.inside(subject.ty);
         let inside = optional.unwrap_or(subject.ty);
-        let variants = self.types.variants(inside).into_iter().map(|ty| Case { ty, left: true }).collect();
+        let variants = self.types.variants(inside).iter().map(|ty| Case { ty: *ty, left: true }).collect();
         let optional = optional.is_some();
-        Cases { subject, span, optional, inside, variants, none_left: optional, closed: false, unsure: subject.ty.is_unknown() }
+        Cases {
+            subject,
+            span,
+            optional,
+            inside,
+            variants,
+            none_left: optional,
+            closed: false,
+            unsure: subject.ty.is_unknown(),
+        }
     }
 
     fn select(&mut self, pattern: &'a Pattern, cases: &mut Cases) -> Selected<'a> {
@@ -123,7 +133,14 @@ impl<'a> Checker<'a> {
     /// What the pattern means is not known, and an arm too few would be told wrongly.
     fn select_unknown(cases: &mut Cases) -> Selected<'a> {
         cases.unsure = true;
-        Selected { variants: Vec::new(), none: false, fits: None, narrowed: Value::UNKNOWN, fields: Vec::new(), dead: false }
+        Selected {
+            variants: Vec::new(),
+            none: false,
+            fits: None,
+            narrowed: Value::UNKNOWN,
+            fields: Vec::new(),
+            dead: false,
+        }
     }
 
     fn select_rest(&mut self, cases: &mut Cases) -> Selected<'a> {
@@ -248,12 +265,10 @@ impl<'a> Checker<'a> {
         let diagnostic =
             Diagnostic::new(Code::BadField, span, format!("{shown} has no case with the fields {}", names.join(", ")))
                 .label("never matches");
-        let mut known: Vec<String> = Vec::new();
-        for case in &cases.variants {
-            known.extend(self.types.fields(case.ty).unwrap_or_default().into_iter().map(|(name, _)| name));
-        }
-        let unknown = fields.iter().find(|name| !known.contains(&name.text));
-        let help = unknown.and_then(|name| offer(&nearest(&name.text, known.iter().map(String::as_str))));
+        let records: Vec<Fields> = cases.variants.iter().filter_map(|case| self.types.fields(case.ty)).collect();
+        let known: Vec<&str> = records.iter().flat_map(|fields| fields.iter()).map(|(name, _)| &**name).collect();
+        let unknown = fields.iter().find(|name| !known.contains(&name.text.as_str()));
+        let help = unknown.and_then(|name| offer(&nearest(&name.text, known.iter().copied())));
         self.error(match help {
             Some(help) => diagnostic.help(help),
             None => diagnostic,

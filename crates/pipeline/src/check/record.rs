@@ -1,6 +1,7 @@
 //! Records: literals, fields, projections, merges, also of each record of a list. Knows no other operators.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use type_schema::CType;
 
@@ -29,12 +30,13 @@ impl<'a> Checker<'a> {
         // Of the variants of a union the one with these fields; of a single record whatever it has.
         let wanted =
             self.shaped(goal.ty(), &has).or_else(|| self.shaped(goal.ty(), &|ctype| matches!(ctype, CType::Record(_))));
-        let wanted_fields: HashMap<String, Ty> =
-            wanted.and_then(|record| self.types.fields(record)).unwrap_or_default().into_iter().collect();
+        let of_wanted = wanted.and_then(|record| self.types.fields(record));
+        let wanted_fields: HashMap<&str, Ty> =
+            of_wanted.iter().flat_map(|fields| fields.iter()).map(|(name, ty)| (&**name, *ty)).collect();
         let mut first: HashMap<&str, Span> = HashMap::new();
         let mut made: Vec<(&str, Value)> = Vec::with_capacity(fields.len());
         for (name, value) in fields {
-            let field_goal = match (wanted_fields.get(&name.text), goal) {
+            let field_goal = match (wanted_fields.get(name.text.as_str()), goal) {
                 (Some(&ty), Goal::Must(..)) => Goal::Must(ty, Why::Field(&name.text)),
                 (Some(&ty), Goal::May(_)) => Goal::May(ty),
                 (None, _) => Goal::ANYTHING,
@@ -75,10 +77,10 @@ impl<'a> Checker<'a> {
 
     /// Tells which fields that are wanted were not given.
     fn misses_fields(&mut self, wanted: Ty, given: &HashMap<&str, Span>, span: Span, why: Why<'_>) -> bool {
-        let fields = self.types.fields(wanted).unwrap_or_default();
-        let missing: Vec<&(String, Ty)> = fields
+        let Some(fields) = self.types.fields(wanted) else { return false };
+        let missing: Vec<&(Rc<str>, Ty)> = fields
             .iter()
-            .filter(|(name, ty)| !given.contains_key(name.as_str()) && !self.types.get(*ty).is_option())
+            .filter(|(name, ty)| !given.contains_key(&**name) && !self.types.get(*ty).is_option())
             .collect();
         let [(first, _), rest @ ..] = &missing[..] else { return false };
         let names: Vec<String> = missing.iter().take(10).map(|(name, _)| format!("`{name}`")).collect();
@@ -91,7 +93,7 @@ impl<'a> Checker<'a> {
             if rest.is_empty() { "is" } else { "are" }
         );
         let mut diagnostic = Diagnostic::new(why.code(), span, message).label(format!("without {}", names.join(", ")));
-        let extra = given.keys().copied().filter(|name| !fields.iter().any(|(known, _)| known == name));
+        let extra = given.keys().copied().filter(|name| !fields.iter().any(|(known, _)| **known == **name));
         if let [near, ..] = nearest(first, extra)[..] {
             diagnostic = diagnostic.help(format!("did you mean `{first}` where `{near}` stands?"));
         }
@@ -128,7 +130,7 @@ impl<'a> Checker<'a> {
             Some(fields) => {
                 let message = format!("{shown} has no field `{}`", field.text);
                 let diagnostic = Diagnostic::new(code, field.span, message).label("no such field");
-                let names = fields.iter().map(|(name, _)| name.as_str());
+                let names = fields.iter().map(|(name, _)| &**name);
                 match offer(&nearest(&field.text, names.clone())) {
                     Some(help) => diagnostic.help(help),
                     None if fields.is_empty() => diagnostic.help("the record has no fields"),

@@ -276,7 +276,8 @@ impl<'a> Checker<'a> {
             EachKind::SortBy => {
                 if !matches!(result, Ty::INT | Ty::FLOAT | Ty::STRING | Ty::UNKNOWN) {
                     let shown = self.types.show(result);
-                    let message = format!("what the lambda of `sort-by` gives must be Int, Float or String, not {shown}");
+                    let message =
+                        format!("what the lambda of `sort-by` gives must be Int, Float or String, not {shown}");
                     let diagnostic = Diagnostic::new(Code::NotComparable, given.args[at].span, message);
                     self.error(diagnostic.label(format!("gives {shown}, which has no order")));
                 }

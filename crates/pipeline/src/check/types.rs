@@ -1,6 +1,7 @@
 //! The types of a source, each once: cheap to copy, compare and look up. Reports nothing.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use type_schema::{CType, MAX_TYPE_DEPTH, MAX_TYPE_NODES, Record, is_subtype};
@@ -49,6 +50,19 @@ impl TooLarge {
     }
 }
 
+/// The fields of a record, in declared order.
+pub(super) type Fields = Rc<[(Rc<str>, Ty)]>;
+
+/// What a type is made of.
+#[derive(Debug, Clone)]
+enum Parts {
+    Option(Ty),
+    List(Ty),
+    Record(Fields),
+    Union(Rc<[Ty]>),
+    Other,
+}
+
 /// Every type that came up.
 #[derive(Debug)]
 pub(super) struct Types {
@@ -62,6 +76,7 @@ pub(super) struct Types {
 struct Entry {
     ctype: Arc<CType>,
     plan: Option<TypeId>,
+    parts: Option<Parts>,
     size: Size,
     /// The name that a declaration of the source gives it.
     name: Option<Box<str>>,
@@ -77,7 +92,7 @@ impl Types {
     pub(super) fn new() -> Self {
         let mut types = Self { entries: Vec::new(), ids: HashMap::new(), fits: HashMap::new(), nodes: 0 };
         let leaf = Size { nodes: 1, depth: 0 };
-        types.entries.push(Entry { ctype: Arc::new(CType::Any), plan: None, size: leaf, name: None });
+        types.entries.push(Entry { ctype: Arc::new(CType::Any), plan: None, parts: None, size: leaf, name: None });
         for scalar in [CType::String, CType::Int, CType::Float, CType::Bool, CType::Bytes, CType::Any] {
             types.add(scalar, leaf);
         }
@@ -149,7 +164,7 @@ impl Types {
         }
         let mut variants: Vec<Ty> = Vec::new();
         for &part in parts {
-            for variant in self.variants(part) {
+            for &variant in &*self.variants(part) {
                 if !variants.contains(&variant) {
                     variants.push(variant);
                 }
@@ -164,45 +179,60 @@ impl Types {
     }
 
     /// The variants of a union; of any other type itself alone.
-    pub(super) fn variants(&mut self, ty: Ty) -> Vec<Ty> {
-        match &*Arc::clone(self.get(ty)) {
-            CType::Union(variants) => variants.iter().map(|variant| self.part(variant)).collect(),
-            _ => vec![ty],
+    pub(super) fn variants(&mut self, ty: Ty) -> Rc<[Ty]> {
+        match self.parts(ty) {
+            Parts::Union(variants) => variants,
+            _ => Rc::new([ty]),
         }
     }
 
     /// The inside of an Option.
     pub(super) fn inside(&mut self, ty: Ty) -> Option<Ty> {
-        match &*Arc::clone(self.get(ty)) {
-            CType::Option(inner) => Some(self.part(inner)),
+        match self.parts(ty) {
+            Parts::Option(inside) => Some(inside),
             _ => None,
         }
     }
 
     /// The items of a List.
     pub(super) fn item(&mut self, ty: Ty) -> Option<Ty> {
-        match &*Arc::clone(self.get(ty)) {
-            CType::List(item) => Some(self.part(item)),
+        match self.parts(ty) {
+            Parts::List(item) => Some(item),
             _ => None,
         }
     }
 
     /// The fields of a record.
-    pub(super) fn fields(&mut self, ty: Ty) -> Option<Vec<(String, Ty)>> {
-        match &*Arc::clone(self.get(ty)) {
-            CType::Record(Record { fields }) => {
-                Some(fields.iter().map(|field| (field.name.clone(), self.part(&field.ctype))).collect())
-            }
+    pub(super) fn fields(&mut self, ty: Ty) -> Option<Fields> {
+        match self.parts(ty) {
+            Parts::Record(fields) => Some(fields),
             _ => None,
         }
     }
 
-    /// One field of a record.
+    /// One field of a record. Linear in its fields.
     pub(super) fn field(&mut self, ty: Ty, name: &str) -> Option<Ty> {
-        match &*Arc::clone(self.get(ty)) {
-            CType::Record(record) => record.get(name).map(|ctype| self.part(ctype)),
-            _ => None,
+        let fields = self.fields(ty)?;
+        fields.iter().find(|(known, _)| **known == *name).map(|(_, ty)| *ty)
+    }
+
+    /// What a type is made of, looked up once.
+    fn parts(&mut self, ty: Ty) -> Parts {
+        if let Some(parts) = &self.entries[ty.0 as usize].parts {
+            return parts.clone();
         }
+        let ctype = Arc::clone(self.get(ty));
+        let parts = match &*ctype {
+            CType::Option(inside) => Parts::Option(self.part(inside)),
+            CType::List(item) => Parts::List(self.part(item)),
+            CType::Union(variants) => Parts::Union(variants.iter().map(|variant| self.part(variant)).collect()),
+            CType::Record(Record { fields }) => Parts::Record(
+                fields.iter().map(|field| (field.name.as_str().into(), self.part(&field.ctype))).collect(),
+            ),
+            _ => Parts::Other,
+        };
+        self.entries[ty.0 as usize].parts = Some(parts.clone());
+        parts
     }
 
     /// Whether a value of `sub` may stand where `sup` is wanted.
@@ -235,7 +265,7 @@ impl Types {
             return self.option(inside);
         }
         let mut joined = a;
-        for variant in self.variants(b) {
+        for &variant in &*self.variants(b) {
             if !self.fits(variant, joined) {
                 joined = self.union(&[joined, variant])?;
             }
@@ -322,7 +352,7 @@ impl Types {
         let ctype = Arc::new(ctype);
         self.nodes += size.nodes;
         self.ids.insert(Arc::clone(&ctype), ty);
-        self.entries.push(Entry { ctype, plan: None, size, name: None });
+        self.entries.push(Entry { ctype, plan: None, parts: None, size, name: None });
         ty
     }
 }

@@ -10,7 +10,7 @@ fn example(ty: &str, written: &str) -> Vec<u8> {
 }
 
 fn encoded(ty: &str, value: CValue) -> Vec<u8> {
-    encode(&value, &ty.parse().unwrap()).unwrap()
+    encode(&value, &ty.parse().expect("a type")).expect("a value of the type")
 }
 
 #[test]

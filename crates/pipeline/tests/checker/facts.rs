@@ -1,7 +1,7 @@
 //! What an editor learns of the places of a source.
 
-use pipeline::facts::FactKind;
 use pipeline::compile;
+use pipeline::facts::FactKind;
 
 use crate::catalog;
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use pipeline::ast::{Arg, BinaryOp, Call, CallOption, Decl, Expr, ExprKind, File, Name, OptionValue, Pattern, PatternKind, QName, StrPart, Type, TypeKind};
+use pipeline::ast::{
+    Arg, BinaryOp, Call, CallOption, Decl, Expr, ExprKind, File, Name, OptionValue, Pattern, PatternKind, QName,
+    StrPart, Type, TypeKind,
+};
 use pipeline::{Span, check};
 use proptest::collection::vec;
 use proptest::option;
@@ -14,13 +17,65 @@ use crate::catalog;
 const NAMES: &[&str] = &["a", "b", "c", "x", "id", "radius", "ok", "error", "text"];
 const TYPES: &[&str] = &["String", "Int", "Float", "Bool", "Bytes", "Any", "List", "Map", "Option", "A", "B", "Nope"];
 const FUNCTIONS: &[&str] = &[
-    "Uppercase", "text.Replace", "WordCount", "ml.Embed", "Embed", "data.Scale", "Echo", "Maybe", "Now", "Find", "Price", "Shape", "Lookup", "Load",
-    "Save", "Ticks", "Nope", "nope.Nope", "add", "max", "abs", "round", "concat", "join", "list-length", "list-first", "list-sum", "list-concat",
-    "list-contains", "list-reverse", "eq-int", "gt", "to-string", "to-int", "log", "identity", "filter", "map", "all", "sort-by", "fold", "m.Embed",
+    "Uppercase",
+    "text.Replace",
+    "WordCount",
+    "ml.Embed",
+    "Embed",
+    "data.Scale",
+    "Echo",
+    "Maybe",
+    "Now",
+    "Find",
+    "Price",
+    "Shape",
+    "Lookup",
+    "Load",
+    "Save",
+    "Ticks",
+    "Nope",
+    "nope.Nope",
+    "add",
+    "max",
+    "abs",
+    "round",
+    "concat",
+    "join",
+    "list-length",
+    "list-first",
+    "list-sum",
+    "list-concat",
+    "list-contains",
+    "list-reverse",
+    "eq-int",
+    "gt",
+    "to-string",
+    "to-int",
+    "log",
+    "identity",
+    "filter",
+    "map",
+    "all",
+    "sort-by",
+    "fold",
+    "m.Embed",
 ];
 const OPTIONS: &[&str] = &[
-    "retry", "timeout", "delay", "backoff", "fallback", "cache", "cache_backend", "throttle", "concurrency", "on_error", "lazy", "priority", "batch",
-    "batch_timeout", "nope",
+    "retry",
+    "timeout",
+    "delay",
+    "backoff",
+    "fallback",
+    "cache",
+    "cache_backend",
+    "throttle",
+    "concurrency",
+    "on_error",
+    "lazy",
+    "priority",
+    "batch",
+    "batch_timeout",
+    "nope",
 ];
 const WORDS: &[&str] = &["exponential", "skip", "log", "wrap", "high", "a", "x"];
 
@@ -88,15 +143,17 @@ fn expr() -> BoxedStrategy<Expr> {
 }
 
 fn binary() -> impl Strategy<Value = BinaryOp> {
-    select(&[
-        BinaryOp::Add,
-        BinaryOp::Subtract,
-        BinaryOp::Divide,
-        BinaryOp::Equal,
-        BinaryOp::Less,
-        BinaryOp::And,
-        BinaryOp::Coalesce,
-    ][..])
+    select(
+        &[
+            BinaryOp::Add,
+            BinaryOp::Subtract,
+            BinaryOp::Divide,
+            BinaryOp::Equal,
+            BinaryOp::Less,
+            BinaryOp::And,
+            BinaryOp::Coalesce,
+        ][..],
+    )
 }
 
 fn pattern() -> impl Strategy<Value = Pattern> {
@@ -119,8 +176,11 @@ fn call(arg: BoxedStrategy<Expr>, value: BoxedStrategy<Expr>) -> impl Strategy<V
         2 => word,
         3 => value.prop_map(OptionValue::Expr),
     ];
-    let option = (select(OPTIONS), option::of(value))
-        .prop_map(move |(name, value)| CallOption { name: Name { text: name.to_owned(), span }, value, span });
+    let option = (select(OPTIONS), option::of(value)).prop_map(move |(name, value)| CallOption {
+        name: Name { text: name.to_owned(), span },
+        value,
+        span,
+    });
     (select(FUNCTIONS), vec(arg, 0..4), vec(option, 0..3)).prop_map(move |(function, args, options)| {
         let parts = function.split('.').map(|part| Name { text: part.to_owned(), span }).collect();
         ExprKind::Call(Call { function: QName { parts }, args, options })

@@ -34,7 +34,11 @@ fn catalog() -> Catalog {
         module("raw.Echo", "String", "String"),
         module("raw.Maybe", "Option<Int>", "Int"),
         module("raw.Now", "{}", "Int"),
-        module("shop.Find", "{query: String, limit: Option<Int>}", "List<{id: Int, title: String, note: Option<String>}>"),
+        module(
+            "shop.Find",
+            "{query: String, limit: Option<Int>}",
+            "List<{id: Int, title: String, note: Option<String>}>",
+        ),
         module("shop.Price", "{order: {id: Int, tags: List<String>}}", "Float"),
         module("shop.Shape", "{name: String}", "{radius: Float} | {width: Float, height: Float} | String"),
         module("shop.Lookup", "{key: String}", "Option<{id: Int, title: String}>"),
@@ -48,7 +52,10 @@ fn catalog() -> Catalog {
 /// All that is said about a source, as people read it.
 fn told(source: &str) -> String {
     let checked = compile(source, &catalog());
-    assert_eq!(checked.plan.is_none(), checked.diagnostics.iter().any(|said| said.severity() == pipeline::Severity::Error));
+    assert_eq!(
+        checked.plan.is_none(),
+        checked.diagnostics.iter().any(|said| said.severity() == pipeline::Severity::Error)
+    );
     diagnostic::render("a.cst", source, &checked.diagnostics, false)
 }
 

@@ -56,8 +56,14 @@ fn an_option_of_a_union_is_matched_by_the_variants_inside() {
     let source = |arms: &str| format!("in s: Option<Int | String | Bool>\nx = match s {{ {arms} }}\nout x");
     assert_eq!(ty(&source("is Int -> s + 1, is String -> 0, _ -> 2")), "Int");
     assert_eq!(ty(&source("is Int | String | Bool -> 1, _ -> 2")), "Int");
-    assert_eq!(messages(&source("is Int -> 1, is String -> 2")), ["the match of Option<Int | String | Bool> leaves out `Bool`, `None`"]);
-    assert_eq!(messages(&source("is Int -> 1, is Bool -> 1, is String -> 2")), ["the match of Option<Int | String | Bool> leaves out `None`"]);
+    assert_eq!(
+        messages(&source("is Int -> 1, is String -> 2")),
+        ["the match of Option<Int | String | Bool> leaves out `Bool`, `None`"]
+    );
+    assert_eq!(
+        messages(&source("is Int -> 1, is Bool -> 1, is String -> 2")),
+        ["the match of Option<Int | String | Bool> leaves out `None`"]
+    );
 }
 
 #[test]
@@ -86,7 +92,9 @@ fn a_type_that_the_subject_never_is_is_told() {
 fn missing_variants_are_named_as_the_source_names_them() {
     assert_eq!(
         messages("type Circle = { radius: Float }\ns = Shape(\"x\")\nx = match s { is String -> 1 }\nout x"),
-        ["the match of {radius: Float} | {width: Float, height: Float} | String leaves out `Circle`, `{width: Float, height: Float}`"]
+        [
+            "the match of {radius: Float} | {width: Float, height: Float} | String leaves out `Circle`, `{width: Float, height: Float}`"
+        ]
     );
 }
 

@@ -82,10 +82,7 @@ fn a_hidden_name_makes_no_cycle() {
 
 #[test]
 fn a_name_in_a_fallback_is_needed() {
-    assert_eq!(
-        ty("a = Uppercase(\"x\") with fallback: b\nb = \"none\"\nout a"),
-        "String"
-    );
+    assert_eq!(ty("a = Uppercase(\"x\") with fallback: b\nb = \"none\"\nout a"), "String");
     assert_eq!(codes("a = Uppercase(\"x\") with fallback: a\nout a"), ["E031"]);
 }
 
@@ -107,7 +104,12 @@ fn what_no_output_needs_is_no_part_of_the_plan() {
 
 #[test]
 fn one_fault_is_told_once_however_often_its_value_is_used() {
-    assert_eq!(codes("a = Nope(1)\nb = a + 1\nc = map(a, (x) => x.y)\nd = match c { is Int -> 1 }\ne = { k: d }\nf = [b, e.k]\nout f"), ["E002"]);
+    assert_eq!(
+        codes(
+            "a = Nope(1)\nb = a + 1\nc = map(a, (x) => x.y)\nd = match c { is Int -> 1 }\ne = { k: d }\nf = [b, e.k]\nout f"
+        ),
+        ["E002"]
+    );
 }
 
 #[test]

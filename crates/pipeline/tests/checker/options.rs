@@ -49,7 +49,9 @@ fn every_option_of_the_policy_reaches_the_plan() {
 
 #[test]
 fn priorities_are_words_or_numbers() {
-    for (written, expected) in [("critical", 100), ("high", 80), ("normal", 50), ("low", 20), ("background", 0), ("7", 7), ("-1", -1)] {
+    for (written, expected) in
+        [("critical", 100), ("high", 80), ("normal", 50), ("low", 20), ("background", 0), ("7", 7), ("-1", -1)]
+    {
         assert_eq!(policy(&format!("priority: {written}")).priority, Some(expected));
     }
 }
@@ -98,16 +100,41 @@ fn skip_gives_the_zero_value_of_every_type() {
     assert_eq!(zero("Load(\"a\")"), [0xc0]);
     assert_eq!(zero("Save(\"a\", 1)"), [0xc2]);
     // The first variant, `{radius: Float}`.
-    assert_eq!(zero("Shape(\"a\")"), [&[0x92, 0x00, 0x81, 0xa6][..], b"radius", &[0xcb, 0, 0, 0, 0, 0, 0, 0, 0]].concat());
-    assert_eq!(zero("Sentiment(\"a\")"), [&[0x82, 0xa5][..], b"label", &[0xa0, 0xa5], b"score", &[0xcb, 0, 0, 0, 0, 0, 0, 0, 0]].concat());
+    assert_eq!(
+        zero("Shape(\"a\")"),
+        [&[0x92, 0x00, 0x81, 0xa6][..], b"radius", &[0xcb, 0, 0, 0, 0, 0, 0, 0, 0]].concat()
+    );
+    assert_eq!(
+        zero("Sentiment(\"a\")"),
+        [&[0x82, 0xa5][..], b"label", &[0xa0, 0xa5], b"score", &[0xcb, 0, 0, 0, 0, 0, 0, 0, 0]].concat()
+    );
 }
 
 #[test]
 fn values_that_an_option_does_not_take_are_refused() {
     for option in [
-        "retry: -1", "retry: \"x\"", "retry: 1s", "timeout: 5", "timeout: 0ms", "delay: x", "backoff: soon", "cache: true", "cache: 0s",
-        "cache_backend: memory", "cache_backend: \"no\"", "throttle: 0/1s", "throttle: 1s", "concurrency: 0", "on_error: 1",
-        "lazy: 1", "priority: 1.5", "priority: urgent", "batch: 0", "batch_timeout: 3", "fallback: 1s", "speed: 3",
+        "retry: -1",
+        "retry: \"x\"",
+        "retry: 1s",
+        "timeout: 5",
+        "timeout: 0ms",
+        "delay: x",
+        "backoff: soon",
+        "cache: true",
+        "cache: 0s",
+        "cache_backend: memory",
+        "cache_backend: \"no\"",
+        "throttle: 0/1s",
+        "throttle: 1s",
+        "concurrency: 0",
+        "on_error: 1",
+        "lazy: 1",
+        "priority: 1.5",
+        "priority: urgent",
+        "batch: 0",
+        "batch_timeout: 3",
+        "fallback: 1s",
+        "speed: 3",
     ] {
         let found = refused(option);
         assert!(found.contains(&"E016".to_owned()), "{option}: {found:?}");

@@ -59,7 +59,15 @@ fn types_that_are_many_times_large_are_bounded_together() {
 
 #[test]
 fn deep_expressions_end_where_the_parser_allows_no_more() {
-    for (open, close) in [("(", ")"), ("[", "]"), ("not ", ""), ("-", ""), ("if (true) ", " else 1"), ("Uppercase(", ")"), ("\"${", "}\"")] {
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("not ", ""),
+        ("-", ""),
+        ("if (true) ", " else 1"),
+        ("Uppercase(", ")"),
+        ("\"${", "}\""),
+    ] {
         let source = format!("x = {}1{}\nout x\n", open.repeat(10_000), close.repeat(10_000));
         assert!(compile(&source, &catalog()).plan.is_none(), "{open}");
         let source = format!("x = {}1{}\nout x\n", open.repeat(60), close.repeat(60));

@@ -131,7 +131,10 @@ fn a_lambda_stands_only_where_a_function_takes_one() {
 
 #[test]
 fn a_wide_choice_in_an_argument_is_told_at_the_arm_that_does_not_fit() {
-    assert_eq!(messages(&with_inputs("Uppercase(if (b) t else n)")), ["argument `text` of `text.Uppercase` must be String, not Int"]);
+    assert_eq!(
+        messages(&with_inputs("Uppercase(if (b) t else n)")),
+        ["argument `text` of `text.Uppercase` must be String, not Int"]
+    );
 }
 
 #[test]
