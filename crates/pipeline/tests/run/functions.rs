@@ -122,9 +122,8 @@ fn lists_are_read_and_made() {
     gives("list-contains([0.0 / 0.0], 0.0 / 0.0)", json!(false));
     gives("list-contains([0.0], -0.0)", json!(true));
     gives("list-reverse([1, 2, 3])", json!([3, 2, 1]));
-    let empty = |function: &str| {
-        World::new().outcome(&format!("in l: List<Int>\nx = {function}(l)\nout x"), json!({"l": []}))
-    };
+    let empty =
+        |function: &str| World::new().outcome(&format!("in l: List<Int>\nx = {function}(l)\nout x"), json!({"l": []}));
     assert_eq!(empty("list-first"), Err("pipeline.list.empty".to_owned()));
     assert_eq!(empty("list-last"), Err("pipeline.list.empty".to_owned()));
     assert_eq!(empty("list-sum"), Ok(json!({"x": 0})));

@@ -4,6 +4,9 @@
 // Only this binary sees them.
 #![allow(missing_docs, unreachable_pub)]
 
+mod bounds;
 mod demand;
+mod failures;
 mod functions;
+mod lambdas;
 mod support;

@@ -102,7 +102,8 @@ impl World {
     /// The plan of a source, which must check.
     pub fn plan(&self, source: &str) -> Plan {
         let compiled = compile(source, &Catalog::new(self.modules.clone()));
-        let errors: Vec<_> = compiled.diagnostics.iter().map(|d| format!("{}: {} {:?}", d.code, d.message, d.span)).collect();
+        let errors: Vec<_> =
+            compiled.diagnostics.iter().map(|d| format!("{}: {} {:?}", d.code, d.message, d.span)).collect();
         compiled.plan.unwrap_or_else(|| panic!("{source}\n{errors:#?}"))
     }
 
@@ -118,7 +119,8 @@ impl World {
 
     pub fn start_plan(self, plan: Plan, inputs: Value, options: Options) -> Running {
         let input_type = plan.input_type();
-        let inputs: Bytes = encode(&from_json(&inputs, &input_type).expect("inputs"), &input_type).expect("inputs").into();
+        let inputs: Bytes =
+            encode(&from_json(&inputs, &input_type).expect("inputs"), &input_type).expect("inputs").into();
         let plan = Arc::new(plan);
         let program = Program::new(Arc::clone(&plan)).expect("a sound plan");
         let script = Script(Arc::new(self.inner));
