@@ -126,6 +126,8 @@ fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>>
     progress.command("host", cmd!(shell, "cargo build --locked {host...}"))?;
     let provider = ["--package", "modrack", "--example", "fixture", "--features", "otel"];
     progress.command("Rust provider", cmd!(shell, "cargo build --locked {provider...}"))?;
+    let examples = ["--package", "modrack", "--example", "strings_modules"];
+    progress.command("Rust modules of the examples", cmd!(shell, "cargo build --locked {examples...}"))?;
     {
         let _directory = shell.push_dir(npm::GOLDEN);
         progress.command("generated TypeScript client", npm::program(workspace, npm::GOLDEN, "tsc"))?;

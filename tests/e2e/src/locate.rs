@@ -102,6 +102,20 @@ pub fn schemathesis(document: &str) -> Command {
     command
 }
 
+/// `examples`.
+#[must_use]
+pub fn examples_directory() -> PathBuf {
+    root().join("examples")
+}
+
+pub(crate) fn typescript_example() -> PathBuf {
+    existing(root().join("sdks/typescript/dist-examples/data_modules.js"), "cargo xtask setup")
+}
+
+pub(crate) fn rust_example() -> PathBuf {
+    existing(target().join("examples/strings_modules"), "cargo build -p modrack --example strings_modules")
+}
+
 /// The provider of `shapes.*`.
 pub(crate) fn python_shapes() -> PathBuf {
     existing(root().join("tests/fixtures/python/shapes.py"), "git checkout")

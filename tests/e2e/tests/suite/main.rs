@@ -12,6 +12,7 @@ mod begun;
 mod calls;
 mod command_line;
 mod ends_of_a_call;
+mod examples;
 mod failures;
 mod generated_bindings;
 mod generated_clients;
