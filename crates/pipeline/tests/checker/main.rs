@@ -7,6 +7,7 @@ mod fuzz;
 mod matches;
 mod names;
 mod options;
+mod pages;
 mod records;
 mod scale;
 mod std_functions;
