@@ -134,3 +134,6 @@ impl Graph {
         self.nodes.iter().find(|node| node.site == Some(site))
     }
 }
+
+#[cfg(test)]
+mod tests;

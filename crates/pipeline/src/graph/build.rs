@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use type_schema::CType;
 
-use crate::diagnostic::Span;
+use crate::diagnostic::{LineIndex, Span};
 use crate::graph::fold::{Part, parts};
 use crate::graph::operands::{Frame, calls, index, is_step};
-use crate::graph::text::{Lines, options, short_type, snippet};
+use crate::graph::text::{options, short_type, snippet};
 use crate::graph::{Edge, Graph, Kind, Node, Place};
 use crate::plan::{Call, Guard, NodeId, OnError, Op, Plan, TypeId};
 
@@ -19,7 +19,7 @@ const EDGE_TYPE: usize = 32;
 const LINE: usize = 80;
 
 pub(super) fn graph(plan: &Plan, source: &str) -> Graph {
-    let mut builder = Builder { plan, source, lines: Lines::new(source), graph: Graph::default() };
+    let mut builder = Builder { plan, source, lines: LineIndex::new(source), graph: Graph::default() };
     let inputs: Vec<_> = plan
         .inputs
         .iter()
@@ -57,7 +57,7 @@ struct Leaf {
 struct Builder<'p> {
     plan: &'p Plan,
     source: &'p str,
-    lines: Lines<'p>,
+    lines: LineIndex,
     graph: Graph,
 }
 

@@ -55,7 +55,7 @@ pub(super) fn parts(frame: &Frame<'_>, roots: &[NodeId], outer_constant: impl Fn
             (_, Users::Nobody) => Part::Absent,
             // An output has to come from somewhere.
             _ if constant[at] && !is_root[at] => Part::Constant,
-            (op, Users::One(home)) if is_operator(op) && node.name.is_none() => Part::In(home),
+            (op, Users::One(home)) if node.name.is_none() && folds(op, &constant) => Part::In(home),
             (op, _) if is_step(op) && !constant[at] => Part::Step,
             _ => Part::Own,
         };
@@ -73,6 +73,11 @@ pub(super) fn parts(frame: &Frame<'_>, roots: &[NodeId], outer_constant: impl Fn
         }
     }
     parts
+}
+
+/// Whether an operation may stand in the text of another: an operator, or a constant that stands in for nothing.
+fn folds(op: &Op, constant: &[bool]) -> bool {
+    is_operator(op) || matches!(op, Op::Coalesce { default, .. } if constant[index(*default)])
 }
 
 /// For each node whether it depends on literals alone. Calls, list functions and choices never do: they are what a picture is for.

@@ -132,7 +132,7 @@ impl<'p> Frame<'p> {
                 operands.extend(captures(&each.body).map(|node| Operand { is_capture: true, ..certain(node, "") }));
                 operands
             }
-            Op::Call(call) => match self.op(call.input) {
+            Op::Call(call) => match self.arguments(call.input) {
                 Op::Record(fields) => fields.iter().map(|(name, node)| certain(*node, name)).collect(),
                 _ => vec![certain(call.input, "")],
             },
@@ -144,6 +144,17 @@ impl<'p> Frame<'p> {
                 operands.extend(guard.fallback.map(|node| conditional(node, "fallback")));
                 operands
             }
+        }
+    }
+
+    /// What a call takes, before parameters that are left out widen its type.
+    fn arguments(&self, input: NodeId) -> &'p Op {
+        match self.op(input) {
+            Op::Coerce(inner) => match self.op(*inner) {
+                record @ Op::Record(_) => record,
+                _ => self.op(input),
+            },
+            op => op,
         }
     }
 

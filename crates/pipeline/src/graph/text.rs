@@ -142,52 +142,6 @@ pub(super) fn options(policy: &Policy) -> Vec<String> {
     options
 }
 
-/// Where the lines of a source begin, and how many characters there are before every so many bytes.
-pub(super) struct Lines<'s> {
-    source: &'s str,
-    starts: Vec<u32>,
-    marks: Vec<u32>,
-}
-
-/// Bytes between two marks.
-const MARK: usize = 256;
-
-impl<'s> Lines<'s> {
-    pub(super) fn new(source: &'s str) -> Self {
-        let (mut starts, mut marks, mut characters) = (vec![0], Vec::new(), 0);
-        for (at, byte) in source.bytes().enumerate() {
-            if at.is_multiple_of(MARK) {
-                marks.push(characters);
-            }
-            characters += u32::from(begins_character(byte));
-            if byte == b'\n' {
-                starts.extend(u32::try_from(at + 1));
-            }
-        }
-        marks.push(characters);
-        Self { source, starts, marks }
-    }
-
-    /// Line and column in characters of an offset, both from 1. Costs no more on a long line.
-    pub(super) fn line_column(&self, offset: u32) -> (u32, u32) {
-        let line = self.starts.partition_point(|start| *start <= offset).max(1);
-        let column = self.characters(offset) - self.characters(self.starts[line - 1]) + 1;
-        (u32::try_from(line).unwrap_or(u32::MAX), column)
-    }
-
-    /// The characters that begin before an offset.
-    fn characters(&self, offset: u32) -> u32 {
-        let offset = self.source.len().min(offset as usize);
-        let mark = offset / MARK;
-        let rest = self.source.as_bytes()[mark * MARK..offset].iter().filter(|byte| begins_character(**byte)).count();
-        self.marks[mark] + u32::try_from(rest).expect("marks are close")
-    }
-}
-
-fn begins_character(byte: u8) -> bool {
-    byte & 0xC0 != 0x80
-}
-
 /// In the greatest unit that gives a whole number.
 fn duration(duration: Duration) -> String {
     let ms = duration.as_millis();
@@ -218,18 +172,6 @@ mod tests {
         let text = snippet(&"a".repeat(200), Span::new(0, 200));
         assert_eq!(text, format!("{}…", "a".repeat(79)));
         assert_eq!(snippet(&"a".repeat(80), Span::new(0, 80)), "a".repeat(80));
-    }
-
-    #[test]
-    fn columns_count_characters() {
-        let source = format!("ä = b\n{}c", "ö".repeat(1000));
-        let lines = Lines::new(&source);
-        assert_eq!(lines.line_column(0), (1, 1));
-        assert_eq!(lines.line_column(5), (1, 5));
-        assert_eq!(lines.line_column(7), (2, 1));
-        assert_eq!(lines.line_column(2007), (2, 1001));
-        assert_eq!(lines.line_column(9999), (2, 1002));
-        assert_eq!(Lines::new("").line_column(0), (1, 1));
     }
 
     #[test]
