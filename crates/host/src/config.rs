@@ -29,7 +29,7 @@ pub use build::{DEFAULT_LISTEN, MAX_MESSAGE_BYTES};
 pub use clients::{CallGrant, ClientGrant, Scope};
 pub use entry::{Entry, Origin};
 pub use fault::{ConfigError, Fault, FaultCode};
-pub use pipelines::{Cache, DEFAULT_CACHE, Pipelines};
+pub use pipelines::{Cache, Pipelines};
 pub use providers::{NamespaceGrant, ProviderGrant};
 pub use secret_file::{SecretFileError, is_exposed, read_secret};
 pub use sources::Sources;

@@ -7,6 +7,7 @@ pub(crate) mod front;
 mod metrics;
 mod modules;
 mod openapi;
+mod pipelines;
 mod process;
 mod request;
 mod resource;
@@ -65,7 +66,7 @@ impl Http {
 
     async fn serve(&self, head: Parts, body: Body) -> Result<Response<Body>, Error> {
         let resource = Resource::of(&head.method, head.uri.path())?;
-        if !matches!(resource, Resource::Modules) {
+        if !matches!(resource, Resource::Modules | Resource::Pipelines | Resource::Runs) {
             request::no_query(&head)?;
         }
         match resource {
@@ -87,6 +88,13 @@ impl Http {
             Resource::Call(name) => call::one(&self.client, head, body, name).await,
             Resource::Batch(name) => call::batch(&self.client, head, body, name).await,
             Resource::Stream(name) => stream::open(&self.client, head, body, name).await,
+            Resource::CheckPipeline => pipelines::check(&self.client, head, body).await,
+            Resource::RunPipeline => pipelines::run(&self.client, head, body).await,
+            Resource::StreamPipeline => pipelines::stream(&self.client, head, body).await,
+            Resource::Pipelines => pipelines::list(&self.client, head).await,
+            Resource::Pipeline(name) => pipelines::one(&self.client, head, body, name).await,
+            Resource::Runs => pipelines::runs(&self.client, head).await,
+            Resource::Run(id) => pipelines::record(&self.client, head, id).await,
         }
     }
 

@@ -286,6 +286,13 @@ fn executor_options(config: &Config, dialer: Dialer) -> executor::Options {
         in_flight_per_provider: config.limits.in_flight_per_provider,
         queued_per_provider: config.limits.queued_per_provider,
         drain_timeout: config.timeouts.drain,
+        cache_bytes: config.pipelines.cache_bytes as u64,
+        caches: config
+            .pipelines
+            .caches
+            .iter()
+            .map(|cache| executor::NamedCache { name: cache.name.clone(), max_bytes: cache.max_bytes as u64 })
+            .collect(),
         ..executor::Options::default()
     }
 }

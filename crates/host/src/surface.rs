@@ -2,8 +2,8 @@
 
 pub(crate) mod calls;
 pub(crate) mod client;
-mod pipelines;
+pub(crate) mod pipelines;
 pub(crate) mod provider;
-mod stored;
+pub(crate) mod stored;
 pub(crate) mod timeout;
 pub(crate) mod view;

@@ -234,7 +234,7 @@ mod tests {
     }
 
     fn of_caller(parent: &str) -> TraceContext {
-        TraceContext { parent: parent.into(), state: "vendor=1".into() }
+        TraceContext { parent: parent.into(), state: "vendor=1".into(), attempts: false }
     }
 
     #[test]

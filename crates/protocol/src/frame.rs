@@ -48,6 +48,8 @@ pub struct TraceContext {
     pub parent: String,
     /// The header `tracestate`.
     pub state: String,
+    /// Whether each attempt has a span of its own below the parent, see [`TraceContext::of_attempt`]. Not sent.
+    pub attempts: bool,
 }
 
 impl TraceContext {
@@ -64,7 +66,7 @@ impl TraceContext {
         mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed = (mixed ^ mixed >> 31).max(1);
         let (before, after) = (&self.parent[..SPAN_ID.start], &self.parent[SPAN_ID.end..]);
-        Self { parent: format!("{before}{mixed:016x}{after}"), state: self.state.clone() }
+        Self { parent: format!("{before}{mixed:016x}{after}"), state: self.state.clone(), attempts: false }
     }
 }
 
@@ -109,7 +111,11 @@ impl Execute {
     #[must_use]
     pub fn sent_now(&self, number: u32, deadline: tokio::time::Instant) -> Self {
         let timeout = deadline.saturating_duration_since(tokio::time::Instant::now());
-        Self { attempt: number, timeout, ..self.clone() }
+        let mut sent = Self { attempt: number, timeout, ..self.clone() };
+        if sent.trace.attempts {
+            sent.trace = sent.trace.of_attempt(number);
+        }
+        sent
     }
 
     /// The wire form. A timeout is rounded up to whole milliseconds, so that it never reads as "none".
@@ -455,6 +461,27 @@ mod tests {
         match error {
             LinkError::Malformed(error) => error.code().to_owned(),
             LinkError::Io(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn an_attempt_has_a_span_of_its_own_that_both_sides_know() {
+        let trace = TraceContext {
+            parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into(),
+            state: "vendor=1".into(),
+            attempts: true,
+        };
+        let (first, second) = (trace.of_attempt(1), trace.of_attempt(2));
+        assert_eq!((first.clone(), first.state.as_str()), (trace.of_attempt(1), "vendor=1"));
+        assert_ne!(first.parent, second.parent);
+        for attempt in [&first, &second] {
+            let parts: Vec<_> = attempt.parent.split('-').collect();
+            assert_eq!((parts[1], parts[2].len(), parts[3]), ("0af7651916cd43dd8448eb211c80319c", 16, "01"));
+            assert_ne!(parts[2], "b7ad6b7169203331");
+        }
+        for parent in ["", "garbage", "00-0af7651916cd43dd8448eb211c80319c-zzzzzzzzzzzzzzzz-01"] {
+            let trace = TraceContext { parent: parent.into(), ..TraceContext::default() };
+            assert_eq!(trace.of_attempt(1).parent, parent);
         }
     }
 

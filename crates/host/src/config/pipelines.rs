@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use executor::DEFAULT_CACHE;
+
 use crate::config::fault::FaultCode;
 use crate::config::read::{Reader, Refusal};
-
-/// The cache that is always there; `pipelines.cache_bytes` is its size.
-pub const DEFAULT_CACHE: &str = "memory";
 
 const DAY_MS: u64 = 24 * 3_600_000;
 const GIB: usize = 1 << 30;

@@ -4,6 +4,7 @@
 mod components;
 mod fixed;
 mod operation;
+mod pipelines;
 #[cfg(test)]
 mod tests;
 
@@ -62,7 +63,9 @@ impl Cache {
 /// The document, with sorted members. `secured` says whether callers have to show a token.
 pub(crate) fn document(routes: &Routes, secured: bool) -> Value {
     let mut paths = fixed::paths();
+    paths.extend(pipelines::paths());
     let mut schemas = components::schemas();
+    schemas.extend(pipelines::schemas());
     for route in routes.iter() {
         operation::add(route, &mut paths, &mut schemas);
     }
@@ -103,9 +106,10 @@ fn tags(routes: &Routes) -> Vec<Value> {
     namespaces.sort_unstable();
     namespaces.dedup();
     let host = json!({ "name": "host", "description": "The host itself." });
+    let pipelines = json!({ "name": "pipelines", "description": "Pipelines and their runs." });
     let named =
         namespaces.into_iter().map(|name| json!({ "name": name, "description": format!("The modules of `{name}`.") }));
-    std::iter::once(host).chain(named).collect()
+    [host, pipelines].into_iter().chain(named).collect()
 }
 
 /// A reference to a component.

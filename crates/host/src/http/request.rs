@@ -28,7 +28,7 @@ pub(crate) const TIMEOUT_PATTERN: &str = "^[1-9][0-9]{0,7}$";
 /// Longest idempotency key, in bytes.
 pub(crate) const MAX_KEY_BYTES: usize = 255;
 
-fn invalid(field: &str, message: impl Into<String>) -> Error {
+pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Error {
     Error::of(codes::FIELD_INVALID, message).detail("field", field)
 }
 
@@ -72,7 +72,7 @@ fn is_fingerprint(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
+pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
     let Some(text) = single(headers, TIMEOUT)? else { return Ok(None) };
     let well_formed = text.len() <= 8 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     let millis = text

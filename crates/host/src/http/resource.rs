@@ -25,6 +25,20 @@ pub(crate) enum Resource {
     Batch(String),
     /// `/v1/modules/{name}:stream`
     Stream(String),
+    /// `/v1/pipelines:check`
+    CheckPipeline,
+    /// `/v1/pipelines:run`
+    RunPipeline,
+    /// `/v1/pipelines:stream`
+    StreamPipeline,
+    /// `/v1/pipelines`
+    Pipelines,
+    /// `/v1/pipelines/{name}`
+    Pipeline(String),
+    /// `/v1/runs`
+    Runs,
+    /// `/v1/runs/{id}`
+    Run(String),
 }
 
 impl Resource {
@@ -36,6 +50,8 @@ impl Resource {
         })?;
         let allow = match resource {
             Self::Call(_) | Self::Batch(_) | Self::Stream(_) => "POST",
+            Self::CheckPipeline | Self::RunPipeline | Self::StreamPipeline => "POST",
+            Self::Pipeline(_) => "GET, HEAD, PUT, DELETE",
             _ => "GET, HEAD",
         };
         if allow.split(", ").any(|allowed| allowed == method.as_str()) {
@@ -51,11 +67,25 @@ impl Resource {
             "/metrics" => Self::Metrics,
             "/openapi.json" => Self::OpenApi,
             "/v1/modules" => Self::Modules,
+            "/v1/pipelines" => Self::Pipelines,
+            "/v1/runs" => Self::Runs,
             path => {
-                let name = path.strip_prefix("/v1/modules/").filter(|name| !name.contains('/'))?;
-                let name = percent_decode_str(name).decode_utf8_lossy();
+                if let Some(name) = below(path, "/v1/pipelines/") {
+                    return Some(Self::Pipeline(name));
+                }
+                if let Some(id) = below(path, "/v1/runs/") {
+                    return Some(Self::Run(id));
+                }
+                let verb = path.strip_prefix("/v1/pipelines").map(|verb| percent_decode_str(verb).decode_utf8_lossy());
+                match verb.as_deref() {
+                    Some(":check") => return Some(Self::CheckPipeline),
+                    Some(":run") => return Some(Self::RunPipeline),
+                    Some(":stream") => return Some(Self::StreamPipeline),
+                    _ => {}
+                }
+                let name = below(path, "/v1/modules/")?;
                 match name.rsplit_once(':') {
-                    None => Self::Module(name.into_owned()),
+                    None => Self::Module(name),
                     Some((name, "call")) => Self::Call(name.to_owned()),
                     Some((name, "batch")) => Self::Batch(name.to_owned()),
                     Some((name, "stream")) => Self::Stream(name.to_owned()),
@@ -64,6 +94,12 @@ impl Resource {
             }
         })
     }
+}
+
+/// The one segment of a path behind a prefix, without its percent-encoding.
+fn below(path: &str, prefix: &str) -> Option<String> {
+    let segment = path.strip_prefix(prefix).filter(|segment| !segment.is_empty() && !segment.contains('/'))?;
+    Some(percent_decode_str(segment).decode_utf8_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -81,6 +117,13 @@ mod tests {
             ("/v1/modules/text.Upper:batch", Some(Resource::Batch(name()))),
             ("/v1/modules/text.Upper:stream", Some(Resource::Stream(name()))),
             ("/v1/modules/text.Upper:delete", None),
+            ("/v1/pipelines", Some(Resource::Pipelines)),
+            ("/v1/pipelines:run", Some(Resource::RunPipeline)),
+            ("/v1/pipelines%3Acheck", Some(Resource::CheckPipeline)),
+            ("/v1/pipelines:put", None),
+            ("/v1/pipelines/Loud", Some(Resource::Pipeline("Loud".to_owned()))),
+            ("/v1/runs/12", Some(Resource::Run("12".to_owned()))),
+            ("/v1/pipelines/", None),
             ("/v1/modules/text/Upper", None),
             ("/v1/", None),
             ("//healthz", None),
@@ -97,6 +140,8 @@ mod tests {
         assert_eq!((error.code(), error.details()["allow"].as_str()), ("http.method.unsupported", "POST"));
         let error = Resource::of(&Method::DELETE, "/v1/modules").unwrap_err();
         assert_eq!((error.http_status(), error.details()["allow"].as_str()), (405, "GET, HEAD"));
+        let error = Resource::of(&Method::POST, "/v1/pipelines/Loud").unwrap_err();
+        assert_eq!(error.details()["allow"], "GET, HEAD, PUT, DELETE");
         assert_eq!(Resource::of(&Method::HEAD, "/readyz"), Ok(Resource::Readiness));
     }
 }

@@ -209,7 +209,7 @@ fn policy(policy: &plan::Policy, module: &plan::PlannedModule, timeout: Duration
     let plan::Policy { retry, backoff, throttle, concurrency, .. } = *policy;
     let cache = policy.cache.map(|ttl| executor::CachePolicy {
         ttl,
-        backend: policy.cache_backend.clone().unwrap_or_else(|| crate::config::DEFAULT_CACHE.to_owned()),
+        backend: policy.cache_backend.clone().unwrap_or_else(|| executor::DEFAULT_CACHE.to_owned()),
     });
     let batch = match policy.batch {
         Some(size) => Some((size, policy.batch_timeout.unwrap_or_default())),
@@ -230,13 +230,11 @@ fn policy(policy: &plan::Policy, module: &plan::PlannedModule, timeout: Duration
         cache,
         throttle: throttle.map(|rate| executor::Rate { count: rate.count, per: rate.per }),
         concurrency,
-        priority: policy.priority.unwrap_or(NORMAL),
+        priority: policy.priority.unwrap_or(executor::NORMAL),
         batch: batch.map(|(size, wait)| executor::BatchPolicy { size, wait }),
     }
 }
 
-/// `priority: normal`.
-const NORMAL: i32 = 50;
 /// Most calls of a batch where nobody says how many.
 const BATCH: u32 = 64;
 

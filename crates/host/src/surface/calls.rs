@@ -245,5 +245,5 @@ fn micros(since: Instant) -> u64 {
 
 fn trace(metadata: &MetadataMap) -> TraceContext {
     let header = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    TraceContext { parent: header("traceparent"), state: header("tracestate") }
+    TraceContext { parent: header("traceparent"), state: header("tracestate"), attempts: false }
 }

@@ -32,6 +32,7 @@ pub(super) fn write(span: &SpanContext) -> TraceContext {
     TraceContext {
         parent: format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id()),
         state: span.trace_state().header(),
+        attempts: false,
     }
 }
 
@@ -56,7 +57,7 @@ mod tests {
             (String::new(), None),
             ("-".repeat(60), None),
         ] {
-            let read = read(&TraceContext { parent: parent.clone(), state: String::new() });
+            let read = read(&TraceContext { parent: parent.clone(), ..TraceContext::default() });
             assert_eq!(read.map(|span| span.is_sampled()), read_as, "{parent}");
         }
     }

@@ -37,6 +37,8 @@ impl Telemetry {
             KeyValue::new("modrack.call", i64::try_from(call).unwrap_or(i64::MAX)),
         ];
         let mut begun = self.begin_as("modrack.node", SpanKind::Internal, attributes, trace);
+        // The provider's span hangs below the attempt's.
+        trace.attempts = true;
         NodeSpan { telemetry: self.clone(), span: begun.span.take(), trace: trace.clone() }
     }
 }

@@ -181,7 +181,7 @@ mod tests {
                 node_id,
                 attempt,
                 idempotency_key,
-                trace: TraceContext { parent, state },
+                trace: TraceContext { parent, state, attempts: false },
                 timeout: Duration::from_micros(timeout),
             },
         )
