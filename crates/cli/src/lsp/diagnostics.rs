@@ -30,7 +30,7 @@ fn diagnostic(one: &pipeline::Diagnostic, snapshot: &Snapshot, client: &Client) 
             message.push_str(text);
         }
     };
-    say(": ", &one.label);
+    say("\n", &one.label);
     if !client.related {
         one.related.iter().for_each(|(_, text)| say("\nnote: ", text));
     }

@@ -135,10 +135,11 @@ fn parse(body: &[u8]) -> Frame {
         Some(id @ (Value::String(_) | Value::Number(_))) => id.clone(),
         _ => Value::Null,
     };
-    // A notification is never answered, so only what could be a request is refused under its id.
+    let has_id = value.get("id").is_some();
     match serde_json::from_value(value) {
-        Ok(message) => Frame::Message(message),
-        Err(_) => Frame::Malformed(Refusal::new(id, ErrorCode::InvalidRequest, "not a message of JSON-RPC 2.0")),
+        // A request with an id that `lsp-server` does not read would pass for a notification, and its sender wait for ever.
+        Ok(message) if !(has_id && matches!(message, Message::Notification(_))) => Frame::Message(message),
+        _ => Frame::Malformed(Refusal::new(id, ErrorCode::InvalidRequest, "not a message of JSON-RPC 2.0")),
     }
 }
 

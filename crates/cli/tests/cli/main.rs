@@ -4,6 +4,7 @@
 
 mod bindings;
 mod local;
+mod lsp;
 mod modules;
 mod run;
 mod serve;
