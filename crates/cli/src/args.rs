@@ -1,5 +1,8 @@
 //! The command line: commands, flags and their help. Does nothing with them.
 
+mod lsp;
+mod pipelines;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,6 +10,11 @@ use std::time::Duration;
 
 use anstream::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use lsp::LspArgs;
+pub(crate) use pipelines::{
+    AgainstFlags, CheckArgs, FmtArgs, GraphArgs, GraphFormat, PipelinesCommand, PutArgs, RunArgs, RunsCommand,
+};
 
 /// Flags that every command takes.
 const GLOBAL: &str = "Global options";
@@ -49,6 +57,53 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ModulesCommand,
     },
+    /// Check pipelines against the modules of a host, or of a lock
+    ///
+    /// Says all that is wrong with each file, with its place. Nothing runs. The exit code is 2 when any file has an error; a warning
+    /// is none.
+    #[command(arg_required_else_help = true)]
+    Check(CheckArgs),
+    /// Format pipelines
+    ///
+    /// Keeps comments, and never changes what a pipeline does. A file that does not parse is left as it is, and the exit code is 2.
+    #[command(arg_required_else_help = true)]
+    Fmt(FmtArgs),
+    /// Draw a pipeline: its inputs, calls and outputs with what passes between them
+    ///
+    /// For example: modrack graph prices.cst --out prices.svg
+    #[command(arg_required_else_help = true)]
+    Graph(GraphArgs),
+    /// Run a pipeline and print its outputs
+    ///
+    /// The pipeline is checked first; then each --arg gives one input and is read by its declared type: text for String, base64
+    /// for Bytes, JSON for all others. Outputs are one JSON object. On a terminal each node tells on stderr how it goes.
+    ///
+    /// Ctrl-C cancels the run. Exit codes: 1 when a node failed, 2 when the pipeline does not check or its inputs are wrong, 4 when the
+    /// host cannot be reached, 6 when the time was over, 130 when it was cancelled.
+    ///
+    /// For example: modrack run prices.cst --arg currency=EUR --report run.html
+    #[command(arg_required_else_help = true)]
+    Run(RunArgs),
+    /// Store pipelines in a host, as modules that anybody can call
+    Pipelines {
+        #[command(flatten)]
+        connect: ConnectFlags,
+        #[command(subcommand)]
+        command: PipelinesCommand,
+    },
+    /// See the latest runs of pipelines
+    Runs {
+        #[command(flatten)]
+        connect: ConnectFlags,
+        #[command(subcommand)]
+        command: RunsCommand,
+    },
+    /// Serve an editor: errors while typing, completion, hover and more for pipelines, over stdin and stdout
+    ///
+    /// Editors start it by themselves; `docs/pipelines.md` says how each is set up. The modules that count are those of --lock or --host,
+    /// else of the nearest `modules.lock.json` in or above the directory of a file, else of MODRACK_HOST or the configured host, whose changes
+    /// are followed. Without any, all but the calls of modules is checked.
+    Lsp(LspArgs),
     /// Write typed bindings of modules, so that an editor knows what each takes and gives
     ///
     /// The modules are those of a host, or of a lock that `modrack modules lock` wrote. Files that an earlier run made and that
@@ -148,10 +203,15 @@ pub(crate) enum ModulesCommand {
     /// callers that know the old types are still served, and the exit code is 1 when anything does.
     Lock(LockArgs),
     /// Print what changes, beginning with what is there; ends with Ctrl-C
+    ///
+    /// Stored pipelines are among it: they are modules, and those that check no longer are told too.
     Watch {
         /// Only names that match; `*` stands for any run of characters, e.g. 'text.*'
         #[arg(default_value = "", hide_default_value = true)]
         pattern: String,
+        /// Tell of the runs of pipelines too
+        #[arg(long)]
+        runs: bool,
     },
 }
 

@@ -1,5 +1,7 @@
 //! The connection to a host: bounded waits, and statuses as failures. Knows no command's output.
 
+mod pipelines;
+
 use std::time::Duration;
 
 use protocol::generated::host::v1 as pb;
@@ -160,8 +162,12 @@ impl Client {
     }
 
     /// What changes. The stream itself has no deadline; a dead connection is noticed by pings.
-    pub(crate) async fn watch(&self, pattern: &str) -> Result<tonic::Streaming<pb::WatchResponse>, Failure> {
-        let request = pb::WatchRequest { pattern: pattern.into(), runs: false };
+    pub(crate) async fn watch(
+        &self,
+        pattern: &str,
+        runs: bool,
+    ) -> Result<tonic::Streaming<pb::WatchResponse>, Failure> {
+        let request = pb::WatchRequest { pattern: pattern.into(), runs };
         self.answer(self.inner.clone().watch(request), ANSWER).await
     }
 

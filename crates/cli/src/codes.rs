@@ -35,6 +35,11 @@ codes! {
     LOCK_STALE = "cli.lock.stale", Failed, "`modrack modules lock` writes it anew; then generate the bindings anew";
     BINDINGS_STALE = "cli.bindings.stale", Failed, "run the same command without --check";
     BINDINGS_FOREIGN = "cli.bindings.foreign", Usage, "choose another directory with --out, or move the file away; only generated files are replaced";
+    PIPELINE_INVALID = "cli.pipeline.invalid", Usage, "each message has its place and what to do; `modrack modules list` shows what can be called";
+    EXAMPLES_MISSING = "cli.examples.missing", Usage, "write `@example(…)` before each input that is not optional, or give the inputs with --arg";
+    FORMAT_DIFFERS = "cli.format.differs", Failed, "run the same command without --check";
+    RUN_INTERRUPTED = "cli.run.interrupted", Interrupted, "what the modules did until then stays done";
+    LSP_ENDED = "cli.lsp.ended", Failed, "an editor ends the server with `shutdown`, then `exit`";
     FILE_REFUSED = "cli.file.refused", Failed, "check the path, who may write there, and the room on the disk";
     CODE_UNKNOWN = "cli.code.unknown", NotFound, "`modrack errors` lists the codes of the host, the codec, the configuration and this command; an SDK and a module have their own";
     SERVE_FAILED = "cli.serve.failed", Failed, "`modrack config show` prints where it listens";

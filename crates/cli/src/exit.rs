@@ -14,17 +14,19 @@ pub(crate) enum Exit {
     Unavailable = 4,
     Refused = 5,
     Deadline = 6,
+    /// 128 and the number of SIGINT, as shells have it.
+    Interrupted = 130,
 }
 
 const TABLE: &[(&str, &str)] = &[
     ("0", "done"),
-    ("1", "the module or the host failed, or `--check` found a difference"),
-    ("2", "the command line, the input or the configuration is wrong"),
-    ("3", "there is no such module or code"),
+    ("1", "the module, the run or the host failed, or `--check` found a difference"),
+    ("2", "the command line, the input, the pipeline or the configuration is wrong"),
+    ("3", "there is no such module, pipeline, run or code"),
     ("4", "the host or the provider cannot be reached, or is too busy; may pass"),
     ("5", "not allowed"),
     ("6", "the deadline passed first"),
-    ("130, 143", "ended at once by a second SIGINT, SIGTERM"),
+    ("130, 143", "ended by Ctrl-C while a pipeline ran; a host, by a second SIGINT, SIGTERM"),
 ];
 
 /// The table as the end of `modrack --help`.

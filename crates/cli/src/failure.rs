@@ -1,5 +1,7 @@
 //! What a command failed with, and how that is told to people and to machines. Fails at nothing itself.
 
+use std::fmt;
+
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use host::config::ConfigError;
@@ -24,6 +26,8 @@ pub(crate) struct Failure {
     retryable: bool,
     /// Members of the JSON form beyond the common ones.
     facts: Map<String, Value>,
+    /// What people see in place of code and message: the same with its place in a source.
+    shown: Option<String>,
 }
 
 impl Failure {
@@ -36,6 +40,7 @@ impl Failure {
             hint: Some(code.hint.into()),
             retryable: code.exit == Exit::Unavailable,
             facts: Map::new(),
+            shown: None,
         }
     }
 
@@ -59,6 +64,18 @@ impl Failure {
     /// Replaces the hint by a better one.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds a member to the JSON form.
+    pub(crate) fn fact(mut self, name: &str, value: Value) -> Self {
+        self.facts.insert(name.into(), value);
+        self
+    }
+
+    /// Shows people this, with code and message in it.
+    pub(crate) fn shown_as(mut self, text: String) -> Self {
+        self.shown = Some(text);
         self
     }
 
@@ -91,6 +108,13 @@ impl Failure {
     }
 }
 
+/// One line, as in the middle of another text.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", printable(&self.message), self.code)
+    }
+}
+
 /// A failure that the host or a module answered.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -114,6 +138,7 @@ impl From<Error> for Failure {
             },
             retryable: error.retryable(),
             facts,
+            shown: None,
         }
     }
 }
@@ -146,8 +171,16 @@ impl From<ConfigError> for Failures {
                 ("key".into(), fault.key.into()),
                 ("source".into(), fault.origin.to_string().into()),
             ]),
+            shown: None,
         };
         Self(error.faults.into_iter().map(failure).collect())
+    }
+}
+
+impl fmt::Display for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("; "))
     }
 }
 
@@ -163,8 +196,11 @@ impl Failures {
                 eprintln!("{}", failure.json());
                 continue;
             }
-            let Failure { message, code, hint, .. } = failure;
-            eprintln!("{RED}error:{RED:#} {} ({code})", printable(message));
+            let Failure { message, code, hint, shown, .. } = failure;
+            match shown {
+                Some(shown) => eprintln!("{}", shown.trim_end()),
+                None => eprintln!("{RED}error:{RED:#} {} ({code})", printable(message)),
+            }
             if let Some(hint) = hint {
                 eprintln!("{CYAN}hint:{CYAN:#} {}", printable(hint));
             }

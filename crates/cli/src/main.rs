@@ -11,8 +11,10 @@ mod config;
 mod errors;
 mod exit;
 mod failure;
+mod lsp;
 mod modules;
 mod output;
+mod pipelines;
 mod serve;
 mod target;
 
@@ -21,7 +23,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use crate::args::{Cli, Command, ConfigCommand, ModulesCommand};
+use crate::args::{Cli, Command, ConfigCommand, ModulesCommand, PipelinesCommand, RunsCommand};
 use crate::exit::Exit;
 use crate::failure::{Failure, Failures};
 use crate::output::Output;
@@ -69,10 +71,44 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failures> {
                     ModulesCommand::Show { name } => modules::show::run(&target, &name, output).await,
                     ModulesCommand::Call(call) => modules::call::run(&target, call, verbose, output).await,
                     ModulesCommand::Lock(args) => modules::lock::run(&target, args, output).await,
-                    ModulesCommand::Watch { pattern } => modules::watch::run(&target, &pattern, output).await,
+                    ModulesCommand::Watch { pattern, runs } => {
+                        modules::watch::run(&target, &pattern, runs, output).await
+                    }
                 }
             })?
         }
+        Command::Check(args) => client::block_on(pipelines::check::run(args, config, output))?,
+        Command::Fmt(args) => pipelines::format::run(&args, output),
+        Command::Graph(args) => client::block_on(pipelines::graph::run(args, config, output))?,
+        Command::Run(args) => {
+            let target = target::resolve(args.connect.clone(), config)?;
+            client::block_on(pipelines::run::run(&target, args, verbose, output))?
+        }
+        Command::Pipelines { connect, command } => {
+            let target = target::resolve(connect, config)?;
+            client::block_on(async {
+                match command {
+                    PipelinesCommand::Put(args) => pipelines::stored::put(&target, args, output).await,
+                    PipelinesCommand::List => pipelines::stored::list(&target, output).await,
+                    PipelinesCommand::Show { name } => pipelines::stored::show(&target, &name, output).await,
+                    PipelinesCommand::Delete { name } => pipelines::stored::delete(&target, &name, output).await,
+                }
+            })?
+        }
+        Command::Runs { connect, command } => {
+            let target = target::resolve(connect, config)?;
+            client::block_on(async {
+                match command {
+                    RunsCommand::List { pipeline, limit } => {
+                        pipelines::runs::list(&target, pipeline, limit, output).await
+                    }
+                    RunsCommand::Show { run, trace, report } => {
+                        pipelines::runs::show(&target, &run, trace, report, output).await
+                    }
+                }
+            })?
+        }
+        Command::Lsp(args) => lsp::run(args, config),
         Command::Codegen(args) => client::block_on(bindings::run(args, config, output))?,
         Command::Config { command: ConfigCommand::Show } => config::show(config, output),
         Command::Config { command: ConfigCommand::Check { file } } => config::check(file.or(config), output),

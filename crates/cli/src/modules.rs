@@ -2,9 +2,9 @@
 
 mod batch;
 pub(crate) mod call;
-mod input;
+pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod lock;
 pub(crate) mod show;
-mod view;
+pub(crate) mod view;
 pub(crate) mod watch;

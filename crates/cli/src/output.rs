@@ -9,6 +9,11 @@ use serde_json::Value;
 use crate::codes;
 use crate::failure::{Failure, Failures, printable};
 
+/// Whether what goes to stderr takes colour.
+pub(crate) fn colour_of_stderr() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
+}
+
 /// How this run prints.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -38,6 +43,11 @@ impl Output {
     #[cfg(test)]
     pub(crate) fn with_width(width: u16) -> Self {
         Self { json: false, colour: false, terminal: true, width: Some(width) }
+    }
+
+    /// Whether what goes to stdout takes colour.
+    pub(crate) fn colour(&self) -> bool {
+        self.colour
     }
 
     /// Columns of the terminal; none where there is no terminal.

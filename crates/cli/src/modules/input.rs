@@ -16,7 +16,7 @@ use crate::failure::Failure;
 const WHOLE: &str = "input";
 
 /// The input as JSON of the declared type, out of `NAME=VALUE` pairs. Checks names, types and that nothing is missing.
-pub(super) fn from_args(args: &[(String, String)], input: &CType) -> Result<Value, Failure> {
+pub(crate) fn from_args(args: &[(String, String)], input: &CType) -> Result<Value, Failure> {
     let CType::Record(record) = input else {
         return match args {
             [(name, text)] if name == WHOLE => argument(WHOLE, text, input),
@@ -139,7 +139,7 @@ fn sample(ctype: &CType) -> String {
 }
 
 /// A file of JSON, checked to be JSON.
-pub(super) fn from_file(path: &Path) -> Result<String, Failure> {
+pub(crate) fn from_file(path: &Path) -> Result<String, Failure> {
     let text = utf8(read(path)?, &path.display().to_string())?;
     from_text(text, &format!("`{}`", path.display()))
 }
@@ -153,7 +153,7 @@ pub(super) fn from_lines(path: &Path) -> Result<Vec<String>, Failure> {
 }
 
 /// JSON, checked to be JSON. `what` names it in the failure.
-pub(super) fn from_text(text: String, what: &str) -> Result<String, Failure> {
+pub(crate) fn from_text(text: String, what: &str) -> Result<String, Failure> {
     match type_schema::parse_json_text(&text) {
         Ok(_) => Ok(text),
         Err(error) => Err(Failure::local(codes::ARGUMENT_INVALID, format!("{what} is no JSON: {error}"))
@@ -161,7 +161,7 @@ pub(super) fn from_text(text: String, what: &str) -> Result<String, Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     // One byte more than any message can have is enough to be refused.
     let limit = host::config::MAX_MESSAGE_BYTES as u64 + 1;
     let mut bytes = Vec::new();
@@ -181,7 +181,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn utf8(bytes: Vec<u8>, path: &str) -> Result<String, Failure> {
+pub(crate) fn utf8(bytes: Vec<u8>, path: &str) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| {
         Failure::local(codes::INPUT_UNREADABLE, format!("`{path}` is not UTF-8"))
             .hint("raw bytes go to arguments of type Bytes")

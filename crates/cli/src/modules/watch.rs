@@ -1,11 +1,13 @@
 //! `modrack modules watch`: one line an event, until Ctrl-C. Changes nothing.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use anstyle::AnsiColor;
 use protocol::generated::host::v1 as pb;
+use protocol::generated::host::v1::run_pipeline_stream_response::Event as RunTold;
 use protocol::generated::host::v1::watch_response::Event;
-use protocol::{Error, codes as wire};
+use protocol::{Error, codes as wire, listing};
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -14,19 +16,19 @@ use crate::modules::view;
 use crate::output::Output;
 use crate::target::Target;
 
-pub(crate) async fn run(target: &Target, pattern: &str, output: &Output) -> Result<(), Failures> {
+pub(crate) async fn run(target: &Target, pattern: &str, runs: bool, output: &Output) -> Result<(), Failures> {
     tokio::select! {
         biased;
         // A stream that never pauses must not keep Ctrl-C waiting.
         _ = tokio::signal::ctrl_c() => Ok(()),
-        Err(failures) = watch(target, pattern, output) => Err(failures),
+        Err(failures) = watch(target, pattern, runs, output) => Err(failures),
     }
 }
 
 /// Ends with a failure alone.
-async fn watch(target: &Target, pattern: &str, output: &Output) -> Result<Infallible, Failures> {
+async fn watch(target: &Target, pattern: &str, runs: bool, output: &Output) -> Result<Infallible, Failures> {
     let client = Client::connect(target).await?;
-    let mut events = client.watch(pattern).await?;
+    let mut events = client.watch(pattern, runs).await?;
     loop {
         match events.message().await {
             Ok(Some(pb::WatchResponse { event: Some(event) })) => print(&event, output)?,
@@ -55,13 +57,53 @@ fn print(event: &Event, output: &Output) -> Result<(), Failures> {
             anstream::eprintln!("{} {what}; waiting for changes, Ctrl-C ends", synced.modules);
             Ok(())
         }
-        Event::Added(_)
-        | Event::Changed(_)
-        | Event::Pipeline(_)
-        | Event::PipelineRemoved(_)
-        | Event::Run(_)
-        | Event::RunsMissed(_) => Ok(()),
+        Event::Pipeline(pb::PipelineChanged { pipeline: Some(pipeline) }) => {
+            let colour = if pipeline.callable { AnsiColor::Green } else { AnsiColor::Red };
+            line("=", colour, pipeline_summary(pipeline))
+        }
+        Event::PipelineRemoved(removed) => line("-", AnsiColor::Red, format!("pipeline.{}  deleted", removed.name)),
+        Event::Run(event) => match run_summary(event) {
+            Some(text) => line(">", AnsiColor::Blue, text),
+            None => Ok(()),
+        },
+        Event::RunsMissed(missed) => {
+            line("!", AnsiColor::Yellow, format!("{} events of runs were missed", missed.count))
+        }
+        Event::Added(_) | Event::Changed(_) | Event::Pipeline(_) => Ok(()),
     }
+}
+
+fn pipeline_summary(pipeline: &pb::StoredPipeline) -> String {
+    let plan = pipeline.plan.clone().unwrap_or_default();
+    let first = pipeline.diagnostics.iter().find(|one| one.severity() != pb::DiagnosticSeverity::Warning);
+    let state = match first {
+        _ if pipeline.callable => "checks".to_owned(),
+        Some(first) => format!("checks no longer: {}: {}", first.code, first.message),
+        None => "checks no longer".to_owned(),
+    };
+    format!("pipeline.{}  {} -> {}  {state}", pipeline.name, plan.input_text, plan.output_text)
+}
+
+/// A line for the beginning and the end of a run, and for each call that ended. None for the rest.
+fn run_summary(event: &pb::RunEvent) -> Option<String> {
+    let pipeline = if event.pipeline.is_empty() { String::new() } else { format!("  pipeline.{}", event.pipeline) };
+    let what = match event.event.as_ref()?.event.as_ref()? {
+        RunTold::Started(_) => "started".to_owned(),
+        RunTold::NodeStarted(_) => return None,
+        RunTold::NodeEnded(ended) => {
+            let call = ended.call.as_ref()?;
+            let code = call.error.as_ref().map(|error| format!(" {}", error.code)).unwrap_or_default();
+            let took = Duration::from_micros(call.duration_us);
+            format!("node {} {}{code} after {took:?}", ended.node, listing::pipelines::call_outcome(call.outcome()))
+        }
+        RunTold::Ended(ended) => {
+            let record = ended.record.as_ref()?;
+            let code = record.error.as_ref().map(|error| format!(" {}", error.code)).unwrap_or_default();
+            let took = Duration::from_micros(record.duration_us);
+            format!("{}{code} after {took:?}", listing::pipelines::outcome(record.outcome()))
+        }
+    };
+    Some(format!("{}{pipeline}  {what}", event.run_id))
 }
 
 fn summary(module: &pb::Module) -> String {
@@ -86,6 +128,16 @@ fn json(event: &Event) -> Value {
         Event::Changed(changed) => module("changed", &changed.module),
         Event::Removed(removed) => json!({ "event": "removed", "name": removed.name, "reason": removed.reason }),
         Event::Synced(synced) => json!({ "event": "synced", "modules": synced.modules }),
-        Event::Pipeline(_) | Event::PipelineRemoved(_) | Event::Run(_) | Event::RunsMissed(_) => Value::Null,
+        Event::Pipeline(changed) => {
+            json!({ "event": "pipeline", "pipeline": changed.pipeline.as_ref().map(listing::pipelines::stored) })
+        }
+        Event::PipelineRemoved(removed) => json!({ "event": "pipeline_removed", "name": removed.name }),
+        Event::Run(run) => json!({
+            "event": "run",
+            "run_id": run.run_id,
+            "pipeline": run.pipeline,
+            "run": run.event.as_ref().map(listing::pipelines::event),
+        }),
+        Event::RunsMissed(missed) => json!({ "event": "runs_missed", "count": missed.count }),
     }
 }
