@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
 from modrack import Context, ModuleError, Provider
-from modrack.errors import Category
+from modrack.errors import Category, ModrackError
+from modrack.pipelines import NodeEnded, NodeStarted, RunEnded, RunStarted
 
 provider = Provider(os.environ.get("MODRACK_NAMESPACE", "conformance"))
 cancelled: Counter[str] = Counter()
@@ -59,6 +60,17 @@ class Measures:
     text: str
     code_points: int
     utf8_bytes: int
+
+
+@dataclass
+class Located:
+    """Where a pipeline failed."""
+
+    code: str
+    module: str | None = None
+    line: str | None = None
+    column: str | None = None
+    outcome: str | None = None
 
 
 @provider.module(input=Everything, output=Everything, idempotent=True)
@@ -213,6 +225,57 @@ async def NestError(module: str, input: Any, ctx: Context) -> str:
     except Exception as error:
         return getattr(error, "code", repr(error))
     return ""
+
+
+@provider.module
+async def RunPipeline(pipeline: str, inputs: Any, ctx: Context) -> Any:
+    """Run a pipeline, a source or a stored one, as part of this call."""
+    return (await ctx.client.run_pipeline(pipeline, inputs)).outputs
+
+
+@provider.module
+async def StreamPipeline(pipeline: str, inputs: Any, ctx: Context) -> list[str]:
+    """Tell what happens in a run, and at the end what it came to."""
+    told: list[str] = []
+    async for event in ctx.client.stream_pipeline(pipeline, inputs):
+        match event:
+            case RunStarted():
+                told.append(f"started {len(event.nodes)}")
+            case NodeStarted():
+                told.append(f"node {event.node} started")
+            case NodeEnded():
+                told.append(f"node {event.node} {event.call.outcome}")
+            case RunEnded():
+                told.append(f"run {event.record.outcome}")
+    return told
+
+
+@provider.module
+async def PipelineError(pipeline: str, inputs: Any, ctx: Context) -> Located:
+    """Tell where and with which code a pipeline fails, and what its record says."""
+    try:
+        await ctx.client.run_pipeline(pipeline, inputs)
+    except ModrackError as error:
+        run_id = error.details.get("run_id")
+        outcome = (await ctx.client.get_run(run_id)).outcome if run_id else None
+        where = [error.details.get(key) for key in ("module", "line", "column")]
+        return Located(error.code, *where, outcome)
+    return Located("")
+
+
+@provider.module
+async def PutPipeline(name: str, source: str, ctx: Context) -> str:
+    """Store a pipeline, and tell what it takes and gives."""
+    plan = (await ctx.client.put_pipeline(name, source)).plan
+    assert plan is not None
+    return f"{plan.input} -> {plan.output}"
+
+
+@provider.module
+async def CheckPipeline(source: str, ctx: Context) -> list[str]:
+    """Tell what there is to say of a source, each with its place."""
+    check = await ctx.client.check_pipeline(source)
+    return [f"{told.code} {told.place.line}:{told.place.column}" for told in check.diagnostics]
 
 
 if __name__ == "__main__":

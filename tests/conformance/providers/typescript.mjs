@@ -248,4 +248,72 @@ provider.module(
     ),
 );
 
+const run = { pipeline: t.string, inputs: t.any };
+
+provider.module(
+  "RunPipeline",
+  { input: run, output: t.any, description: "Runs a pipeline, a source or a stored one, as part of this call." },
+  async ({ pipeline, inputs }, { client }) => (await client.runPipeline(pipeline, inputs)).outputs,
+);
+
+provider.module(
+  "StreamPipeline",
+  { input: run, output: t.list(t.string), description: "What happens in a run, and at the end what it came to." },
+  async ({ pipeline, inputs }, { client }) => {
+    const told = [];
+    for await (const event of client.streamPipeline(pipeline, inputs)) {
+      if (event.kind === "started") told.push(`started ${event.nodes.length}`);
+      if (event.kind === "nodeStarted") told.push(`node ${event.node} started`);
+      if (event.kind === "nodeEnded") told.push(`node ${event.node} ${event.call.outcome}`);
+      if (event.kind === "ended") told.push(`run ${event.record.outcome}`);
+    }
+    return told;
+  },
+);
+
+const text = t.option(t.string);
+
+provider.module(
+  "PipelineError",
+  {
+    input: run,
+    output: t.record({ code: t.string, module: text, line: text, column: text, outcome: text }),
+    description: "Where and with which code a pipeline fails, and what its record says.",
+  },
+  async ({ pipeline, inputs }, { client }) => {
+    try {
+      await client.runPipeline(pipeline, inputs);
+      return { code: "" };
+    } catch (error) {
+      const { run_id, module, line, column } = error.details ?? {};
+      const outcome = run_id && (await client.getRun(run_id)).outcome;
+      return { code: error.code ?? String(error), module, line, column, outcome };
+    }
+  },
+);
+
+provider.module(
+  "PutPipeline",
+  {
+    input: { name: t.string, source: t.string },
+    output: t.string,
+    description: "Stores a pipeline, and tells what it takes and gives.",
+  },
+  async ({ name, source }, { client }) => {
+    const { plan } = await client.putPipeline(name, source);
+    return `${plan.input} -> ${plan.output}`;
+  },
+);
+
+provider.module(
+  "CheckPipeline",
+  {
+    input: { source: t.string },
+    output: t.list(t.string),
+    description: "What there is to say of a source, each with its place.",
+  },
+  async ({ source }, { client }) =>
+    (await client.checkPipeline(source)).diagnostics.map(({ code, place }) => `${code} ${place.line}:${place.column}`),
+);
+
 await provider.run();

@@ -1,11 +1,14 @@
 //! The conformance provider in Rust: the modules that `tests/conformance/scenarios` call. The same exist in the other languages.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
-use modrack::{Bytes, Category, Context, Module, ModuleError, Provider, Record, Union, Value};
+use modrack::{
+    Bytes, Category, Context, Module, ModuleError, Provider, PutOptions, Record, RunEvent, RunOptions, Union, Value,
+};
 
 /// Every kind of type at once.
 #[derive(Record)]
@@ -110,6 +113,33 @@ struct Element {
 struct Nested {
     module: String,
     input: Value,
+}
+
+#[derive(Record)]
+struct Run {
+    pipeline: String,
+    inputs: Value,
+}
+
+#[derive(Record)]
+struct Stored {
+    name: String,
+    source: String,
+}
+
+#[derive(Record)]
+struct Source {
+    source: String,
+}
+
+/// Where a pipeline failed.
+#[derive(Record, Default)]
+struct Located {
+    code: String,
+    module: Option<String>,
+    line: Option<String>,
+    column: Option<String>,
+    outcome: Option<String>,
 }
 
 /// What the modules count, by the key of the call.
@@ -222,6 +252,70 @@ async fn nest_error(input: Nested, ctx: Context) -> Result<String, ModuleError> 
     Ok(answer.err().map(|error| error.code().to_owned()).unwrap_or_default())
 }
 
+async fn run_pipeline(input: Run, ctx: Context) -> Result<Value, ModuleError> {
+    let run = ctx.client().run_pipeline_value_with(input.pipeline, &input.inputs, RunOptions::new()).await?;
+    Ok(run.outputs)
+}
+
+fn outcome(outcome: impl Debug) -> String {
+    format!("{outcome:?}").to_lowercase()
+}
+
+async fn stream_pipeline(input: Run, ctx: Context) -> Result<Vec<String>, ModuleError> {
+    let mut events = ctx.client().stream_pipeline::<_, Value>(input.pipeline, &input.inputs, RunOptions::new()).await?;
+    let mut told = Vec::new();
+    while let Some(event) = events.next().await {
+        told.push(match event? {
+            RunEvent::Started { nodes, .. } => format!("started {}", nodes.len()),
+            RunEvent::NodeStarted { node, .. } => format!("node {node} started"),
+            RunEvent::NodeEnded { node, call } => format!("node {node} {}", outcome(call.outcome)),
+            RunEvent::Ended { outputs, record } => {
+                outputs?;
+                format!("run {}", outcome(record.outcome))
+            }
+            _ => continue,
+        });
+    }
+    Ok(told)
+}
+
+async fn pipeline_error(input: Run, ctx: Context) -> Result<Located, ModuleError> {
+    let client = ctx.client();
+    let Err(error) = client.run_pipeline_value_with(input.pipeline, &input.inputs, RunOptions::new()).await else {
+        return Ok(Located::default());
+    };
+    let detail = |key: &str| error.details().get(key).cloned();
+    let record = match detail("run_id") {
+        Some(run) => Some(client.get_run(&run).await?),
+        None => None,
+    };
+    let outcome = record.map(|record| outcome(record.outcome));
+    let (module, line, column) = (detail("module"), detail("line"), detail("column"));
+    Ok(Located { code: error.code().to_owned(), module, line, column, outcome })
+}
+
+async fn put_pipeline(input: Stored, ctx: Context) -> Result<String, ModuleError> {
+    let stored = ctx.client().put_pipeline(&input.name, input.source, PutOptions::new()).await?;
+    let plan = stored.plan.ok_or_else(|| ModuleError::failed("what is stored has a plan"))?;
+    Ok(format!("{} -> {}", plan.input, plan.output))
+}
+
+async fn check_pipeline(input: Source, ctx: Context) -> Result<Vec<String>, ModuleError> {
+    let check = ctx.client().check_pipeline(input.source).await?;
+    let told = check.diagnostics.iter();
+    Ok(told.map(|told| format!("{} {}:{}", told.code, told.place.line, told.place.column)).collect())
+}
+
+/// The modules about pipelines.
+fn with_pipelines(provider: Provider) -> Provider {
+    provider
+        .with_module(Module::new("RunPipeline", run_pipeline).description("Runs a pipeline as part of this call."))
+        .with_module(Module::new("StreamPipeline", stream_pipeline).description("What happens in a run."))
+        .with_module(Module::new("PipelineError", pipeline_error).description("Where a pipeline fails, and how."))
+        .with_module(Module::new("PutPipeline", put_pipeline).description("Stores a pipeline."))
+        .with_module(Module::new("CheckPipeline", check_pipeline).description("What there is to say of a source."))
+}
+
 /// The modules that count.
 fn with_counting(provider: Provider) -> Provider {
     let (started, cancelled, produced) = (Counts::default(), Counts::default(), Counts::default());
@@ -316,5 +410,5 @@ async fn main() -> Result<(), modrack::Error> {
         .with_module(Module::new("Nest", nest).description("Calls another module as part of this call."))
         .with_module(Module::new("NestStream", nest_stream).description("Collects the stream of another module."))
         .with_module(Module::new("NestError", nest_error).description("The code with which a nested call fails."));
-    with_batches(with_counting(provider)).run().await
+    with_pipelines(with_batches(with_counting(provider))).run().await
 }
