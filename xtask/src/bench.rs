@@ -15,6 +15,8 @@ pub(crate) enum Bench {
     Codec,
     /// Calls of modules on every plane, beside bare gRPC servers. Writes `target/bench/call.json`.
     Call,
+    /// Checking and running of pipelines, cached calls, the language server. Writes `target/bench/pipeline.json`.
+    Pipeline,
     /// Start, memory, registration and size of the host. Writes `target/bench/host.json`.
     Host,
 }
@@ -24,7 +26,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, benches: &[Bench],
     let benches = if benches.is_empty() { Bench::value_variants() } else { benches };
     ensure!(
         options.is_empty() || (benches.len() == 1 && benches != [Bench::Codec]),
-        "options are for one measurement, `call` or `host`"
+        "options are for one measurement, `call`, `pipeline` or `host`"
     );
     let shell = &workspace.shell;
     if benches != [Bench::Codec] {
@@ -36,6 +38,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, benches: &[Bench],
         match bench {
             Bench::Codec => cmd!(shell, "cargo bench --locked --quiet --package type-schema --bench codec").run()?,
             Bench::Call => harness(workspace, "call", options)?,
+            Bench::Pipeline => harness(workspace, "pipeline", options)?,
             Bench::Host => harness(workspace, "host", options)?,
         }
     }

@@ -1,5 +1,5 @@
-//! Measures calls and a host's footprint, calls beside bare gRPC servers in the same run; prints tables and writes files. Asserts
-//! no time.
+//! Measures calls, pipelines and a host's footprint, each beside its baseline in the same run; prints tables and writes files.
+//! Asserts no time.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the tables are the point")]
 
@@ -7,6 +7,7 @@ mod calls;
 mod footprint;
 mod load;
 mod machine;
+mod pipeline;
 mod process;
 mod record;
 mod report;
@@ -20,6 +21,8 @@ use clap::Parser;
 enum Command {
     /// Calls of modules on every plane, beside bare gRPC servers.
     Call(calls::Arguments),
+    /// Checking and running of pipelines, the host's share of a run, cached calls, the language server.
+    Pipeline(pipeline::Arguments),
     /// Start, memory, registration and size of a host.
     Host(footprint::Arguments),
 }
@@ -27,6 +30,7 @@ enum Command {
 fn main() -> Result<()> {
     match Command::parse() {
         Command::Call(arguments) => calls::run(&arguments),
+        Command::Pipeline(arguments) => pipeline::run(&arguments),
         Command::Host(arguments) => footprint::run(&arguments),
     }
 }

@@ -143,7 +143,7 @@ type BareCall = std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// Provider processes, one per language and plane, each with a namespace of its own.
 struct Providers {
-    _processes: Vec<Process>,
+    processes: Vec<Process>,
 }
 
 /// The namespace of a provider.
@@ -163,32 +163,42 @@ impl Providers {
             command.arg(&namespace).env("MODRACK_HOST", host).env("MODRACK_PLANE", plane.name());
             Process::start(&mut command, &directory.join(format!("{namespace}.log")))
         };
-        Ok(Self { _processes: which.iter().map(start).collect::<Result<_>>()? })
+        Ok(Self { processes: which.iter().map(start).collect::<Result<_>>()? })
     }
 }
 
 /// A host inside this process, with providers of every language on every plane: what it costs is this process's cost.
 pub(crate) struct InProcess {
     running: Running,
-    _providers: Providers,
+    url: String,
+    _providers: Vec<Process>,
     stop: Option<oneshot::Sender<()>>,
     served: tokio::task::JoinHandle<Result<(), host::ServeError>>,
 }
 
 impl InProcess {
-    /// Starts the host in this runtime and waits until every module is callable.
+    /// Starts the host in this runtime, with the echo of every language on every plane, and waits until each is callable.
     pub(crate) async fn start(directory: &Path) -> Result<Self> {
+        let which: Vec<_> =
+            LANGUAGES.iter().flat_map(|language| PLANES.iter().map(|plane| (*language, *plane))).collect();
+        let names = which.iter().map(|(language, plane)| format!("{}.Echo", namespace(*language, *plane))).collect();
+        Self::with(directory, names, |host| Ok(Providers::start(host, &which, directory)?.processes)).await
+    }
+
+    /// Starts the host in this runtime and the providers at its address, and waits until those modules are callable.
+    pub(crate) async fn with(
+        directory: &Path,
+        names: Vec<String>,
+        providers: impl FnOnce(&str) -> Result<Vec<Process>>,
+    ) -> Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let (ready, running) = oneshot::channel();
         let config = Config::in_dir(directory.join("data"));
         let served = tokio::spawn(host::serve(config, async { drop(stopped.await) }, ready));
         let running = running.await.context("the host did not start")?;
         let address = running.addresses.listen.context("the host does not listen")?;
-        let which: Vec<_> =
-            LANGUAGES.iter().flat_map(|language| PLANES.iter().map(|plane| (*language, *plane))).collect();
-        let providers = Providers::start(&format!("http://{address}"), &which, directory)?;
-        let names: Vec<String> =
-            which.iter().map(|(language, plane)| format!("{}.Echo", namespace(*language, *plane))).collect();
+        let url = format!("http://{address}");
+        let providers = providers(&url)?;
         let callable = || {
             let routes = running.registry.routes();
             names.iter().all(|name| {
@@ -197,7 +207,22 @@ impl InProcess {
             })
         };
         until("the registration of the providers", async || callable()).await?;
-        Ok(Self { running, _providers: providers, stop: Some(stop), served })
+        Ok(Self { running, url, _providers: providers, stop: Some(stop), served })
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Calls modules without a connection.
+    pub(crate) fn executor(&self) -> &executor::Handle {
+        &self.running.executor
+    }
+
+    /// The live route of a module.
+    pub(crate) fn route(&self, name: &str) -> Result<Arc<registry::Route>> {
+        self.running.registry.routes().get(name).cloned().with_context(|| format!("{name} is gone"))
     }
 
     /// One call through registry and executor.
@@ -214,15 +239,7 @@ impl InProcess {
             let (registry, executor, input, name) = (registry.clone(), executor.clone(), input.clone(), name.clone());
             let call: BareCall = Box::pin(async move {
                 let route = Arc::clone(registry.routes().get(&name).context("the module left")?);
-                let call = Call {
-                    input,
-                    deadline: tokio::time::Instant::now() + Duration::from_secs(30),
-                    idempotency_key: String::new(),
-                    node_id: String::new(),
-                    trace: TraceContext::default(),
-                    execution_id: executor.next_execution_id(),
-                };
-                executor.call(&route, call).await?;
+                executor.call(&route, call(&executor, input)).await?;
                 Ok(())
             });
             call
@@ -234,6 +251,18 @@ impl InProcess {
         drop(self.stop.take());
         self.served.await??;
         Ok(())
+    }
+}
+
+/// A call of nobody in particular, with 30 s.
+pub(crate) fn call(executor: &executor::Handle, input: Bytes) -> Call {
+    Call {
+        input,
+        deadline: tokio::time::Instant::now() + Duration::from_secs(30),
+        idempotency_key: String::new(),
+        node_id: String::new(),
+        trace: TraceContext::default(),
+        execution_id: executor.next_execution_id(),
     }
 }
 
