@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use type_schema::CType;
 
-use crate::ast::{Call, OptionValue};
+use crate::ast::{Call, Expr, ExprKind, OptionValue};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::plan::{self, Op};
 
@@ -57,9 +57,20 @@ impl<'a> Checker<'a> {
     }
 
     /// Finds the faults in an expression of which nothing is known.
-    pub(super) fn look_at(&mut self, expr: &'a crate::ast::Expr) {
+    pub(super) fn look_at(&mut self, expr: &'a Expr) {
         self.failed = true;
-        self.expr(expr, Goal::ANYTHING);
+        let ExprKind::Lambda { params, body } = &expr.kind else {
+            self.expr(expr, Goal::ANYTHING);
+            return;
+        };
+        let outside = self.locals.len();
+        for (name, written) in params {
+            let ty = written.as_ref().map_or(Ty::UNKNOWN, |written| self.resolve(written));
+            self.bind_local(&name.text, Value { ty, ..Value::UNKNOWN }, name.span);
+            self.variable_fact(name.span, &name.text, name.span, ty);
+        }
+        self.expr(body, Goal::ANYTHING);
+        self.locals.truncate(outside);
     }
 
     fn module_call(&mut self, call: &'a Call, callee: &Rc<Callee>, span: Span) -> Value {

@@ -11,7 +11,7 @@ use crate::facts::FactKind;
 
 use super::Checker;
 use super::order::order;
-use super::types::Ty;
+use super::types::{TooLarge, Ty};
 
 /// A declared type.
 #[derive(Debug, Clone, Copy)]
@@ -214,6 +214,9 @@ impl<'a> Checker<'a> {
         let (Some(under), Some(over)) = (self.types.fields(left), self.types.fields(right)) else {
             return Ty::UNKNOWN;
         };
+        if self.types.are_too_many() && under.len() + over.len() > 100 {
+            return self.sized(Err(TooLarge::Together), span);
+        }
         let mut fields: Vec<(&str, Ty)> = under.iter().map(|(name, ty)| (&**name, *ty)).collect();
         let places: HashMap<&str, usize> = fields.iter().enumerate().map(|(at, (name, _))| (*name, at)).collect();
         for (name, ty) in &*over {

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use type_schema::CType;
-
-use crate::ast::{Call, Expr, ExprKind, Name, Type};
+use crate::ast::{Arg, Call, Expr, ExprKind, Name, Type};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::plan::{Body, Each, EachKind, Op, StdFn};
 use crate::stdlib::{Function, Kind, Plain};
@@ -20,6 +18,8 @@ use super::{Checker, NO_NODE, Value};
 struct Given<'a> {
     function: &'static Function,
     args: Vec<&'a Expr>,
+    /// Where an editor is told of the parameter: the name of the argument, else its value.
+    places: Vec<Span>,
     name_span: Span,
     span: Span,
 }
@@ -50,32 +50,34 @@ impl<'a> Checker<'a> {
         let asked = self.std_options(call, function);
         let value = if complete {
             let name_span = call.function.span();
-            let given = Given { function, args, name_span, span };
-            let value = self.std_function(&given, asked.policy.concurrency, goal);
-            for (at, arg) in bound.by_parameter.iter().flatten().enumerate() {
-                let place = arg.name.as_ref().map_or(arg.value.span, |name| name.span);
-                let ty = self.argument_type(given.args[at]);
-                self.parameter_fact(place, function.parameters[at], ty);
-            }
-            value
+            let place = |arg: &&Arg| arg.name.as_ref().map_or(arg.value.span, |name| name.span);
+            let places = bound.by_parameter.iter().flatten().map(place).collect();
+            let given = Given { function, args, places, name_span, span };
+            self.std_function(&given, asked.policy.concurrency, goal)
         } else {
-            args.into_iter().chain(bound.astray).for_each(|arg| {
-                if !matches!(arg.kind, ExprKind::Lambda { .. }) {
-                    self.look_at(arg);
-                }
-            });
+            args.into_iter().chain(bound.astray).for_each(|arg| self.look_at(arg));
             self.unknown()
         };
         self.guard(value, &asked, span)
     }
 
-    /// What was found out of an argument; `Any` where it has no type, e.g. of a lambda.
-    fn argument_type(&mut self, arg: &Expr) -> Ty {
-        let known = self.facts.iter().rev().take(64).find(|fact| fact.span == arg.span).map(|fact| match &fact.kind {
-            crate::facts::FactKind::Expr { ty } | crate::facts::FactKind::Variable { ty, .. } => ty.clone(),
-            _ => std::sync::Arc::new(CType::Any),
-        });
-        known.map_or(Ty::ANY, |ctype| self.types.part(&ctype))
+    /// Checks one argument and says for which parameter it is.
+    fn argument(&mut self, given: &Given<'a>, at: usize, goal: Goal<'_>) -> Value {
+        let value = self.expr(given.args[at], goal);
+        self.for_parameter(given, at, value.ty);
+        value
+    }
+
+    /// Two numbers of one type, or it was told.
+    fn both(&mut self, given: &Given<'a>, hint: Ty) -> Option<(Value, Value)> {
+        let (a, b) = self.numbers(given.operation(), given.args[0], given.args[1], hint)?;
+        self.for_parameter(given, 0, a.ty);
+        self.for_parameter(given, 1, b.ty);
+        Some((a, b))
+    }
+
+    fn for_parameter(&mut self, given: &Given<'a>, at: usize, ty: Ty) {
+        self.parameter_fact(given.places[at], given.function.parameters[at], ty);
     }
 
     fn std_function(&mut self, given: &Given<'a>, concurrency: Option<u32>, goal: Goal<'_>) -> Value {
@@ -83,7 +85,7 @@ impl<'a> Checker<'a> {
         match given.function.kind {
             Kind::Arithmetic(op) => {
                 let hint = self.float_hint(goal);
-                match self.numbers(given.operation(), args[0], args[1], hint) {
+                match self.both(given, hint) {
                     Some((a, b)) => self.emit(Op::Arithmetic(op, a.node, b.node), a.ty, span),
                     None => self.unknown(),
                 }
@@ -91,29 +93,30 @@ impl<'a> Checker<'a> {
             Kind::Numbers(function) => self.std_numbers(given, function, goal),
             Kind::Plain { function, takes, gives } => {
                 let mut nodes = Vec::with_capacity(args.len());
-                for (at, (arg, plain)) in args.iter().zip(takes).enumerate() {
+                for (at, plain) in takes.iter().enumerate() {
                     let ty = self.plain(*plain);
-                    nodes.push(self.expr(arg, Goal::Must(ty, given.why(at))).node);
+                    nodes.push(self.argument(given, at, Goal::Must(ty, given.why(at))).node);
                 }
                 let ty = self.plain(gives);
                 self.emit(Op::Std(function, nodes), ty, span)
             }
             Kind::Concat => {
-                let nodes = (0..2).map(|at| self.expr(args[at], Goal::Must(Ty::STRING, given.why(at))).node).collect();
+                let nodes =
+                    (0..2).map(|at| self.argument(given, at, Goal::Must(Ty::STRING, given.why(at))).node).collect();
                 self.emit(Op::Concat(nodes), Ty::STRING, span)
             }
             Kind::Equal(plain) => {
                 let ty = self.plain(plain);
-                let a = self.expr(args[0], Goal::Must(ty, given.why(0))).node;
-                let b = self.expr(args[1], Goal::Must(ty, given.why(1))).node;
+                let a = self.argument(given, 0, Goal::Must(ty, given.why(0))).node;
+                let b = self.argument(given, 1, Goal::Must(ty, given.why(1))).node;
                 self.emit(Op::Equal(true, a, b), Ty::BOOL, span)
             }
             Kind::Order(order) => self.order(order, given.operation(), args[0], args[1]),
             Kind::ToString => {
-                let value = self.expr(args[0], Goal::ANYTHING);
+                let value = self.argument(given, 0, Goal::ANYTHING);
                 self.shown(value, args[0].span, "`to-string` takes")
             }
-            Kind::Identity => self.expr(args[0], goal.hint()),
+            Kind::Identity => self.argument(given, 0, goal.hint()),
             Kind::OfList(function, gives) => {
                 let ty = self.plain(gives);
                 let nothing = self.types.list(Ty::ANY).unwrap_or(Ty::UNKNOWN);
@@ -158,13 +161,13 @@ impl<'a> Checker<'a> {
 
     fn std_numbers(&mut self, given: &Given<'a>, function: StdFn, goal: Goal<'_>) -> Value {
         let hint = self.float_hint(goal);
-        if let [a, b] = given.args[..] {
-            return match self.numbers(given.operation(), a, b, hint) {
+        if given.args.len() == 2 {
+            return match self.both(given, hint) {
                 Some((a, b)) => self.emit(Op::Std(function, vec![a.node, b.node]), a.ty, given.span),
                 None => self.unknown(),
             };
         }
-        let value = self.expr(given.args[0], Goal::May(hint));
+        let value = self.argument(given, 0, Goal::May(hint));
         match value.ty {
             Ty::INT | Ty::FLOAT => self.emit(Op::Std(function, vec![value.node]), value.ty, given.span),
             Ty::UNKNOWN => self.unknown(),
@@ -184,7 +187,7 @@ impl<'a> Checker<'a> {
     /// A list and its item type, or it was told.
     fn list_argument(&mut self, given: &Given<'a>, at: usize, hint: Ty) -> Option<(Value, Ty)> {
         let arg = given.args[at];
-        let value = self.expr(arg, Goal::May(hint));
+        let value = self.argument(given, at, Goal::May(hint));
         if value.ty.is_unknown() {
             return None;
         }
@@ -237,17 +240,17 @@ impl<'a> Checker<'a> {
         let bool = Value { ty: Ty::BOOL, ..Value::UNKNOWN };
         let (list_arg, value_arg) = (given.args[0], given.args[1]);
         if is_flexible(list_arg) && !is_flexible(value_arg) {
-            let value = self.expr(value_arg, Goal::ANYTHING);
+            let value = self.argument(given, 1, Goal::ANYTHING);
             let hint = self.types.list(value.ty).unwrap_or(Ty::UNKNOWN);
             let Some((list, item)) = self.list_argument(given, 0, hint) else { return bool };
             let value = self.fit(value, item, value_arg.span, given.why(1));
             return self.emit(Op::Std(StdFn::ListContains, vec![list.node, value.node]), Ty::BOOL, given.span);
         }
         let Some((list, item)) = self.list_argument(given, 0, Ty::UNKNOWN) else {
-            self.expr(value_arg, Goal::ANYTHING);
+            self.argument(given, 1, Goal::ANYTHING);
             return bool;
         };
-        let value = self.expr(value_arg, Goal::Must(item, given.why(1)));
+        let value = self.argument(given, 1, Goal::Must(item, given.why(1)));
         self.emit(Op::Std(StdFn::ListContains, vec![list.node, value.node]), Ty::BOOL, given.span)
     }
 
@@ -303,10 +306,10 @@ impl<'a> Checker<'a> {
             && let Some((_, Some(written))) = params.first()
         {
             let ty = self.resolve(written);
-            return self.expr(start, Goal::Must(ty, given.why(1)));
+            return self.argument(given, 1, Goal::Must(ty, given.why(1)));
         }
         let numeric = is_flexible(start) && item == Ty::FLOAT && goal.ty().is_unknown();
-        self.expr(start, if numeric { Goal::May(Ty::FLOAT) } else { goal.hint() })
+        self.argument(given, 1, if numeric { Goal::May(Ty::FLOAT) } else { goal.hint() })
     }
 
     /// The body of a lambda, the type of what it gives, and the least concurrency of the calls in it.

@@ -292,6 +292,11 @@ impl Types {
         Ok(joined)
     }
 
+    /// Whether so many types came up that no further large one is made.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.nodes + MAX_TYPE_NODES > MAX_NODES
+    }
+
     /// The type in the plan.
     pub(super) fn plan(&mut self, ty: Ty, builder: &mut Builder) -> TypeId {
         let entry = &mut self.entries[ty.0 as usize];

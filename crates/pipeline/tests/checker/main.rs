@@ -9,8 +9,13 @@ mod names;
 mod options;
 mod pages;
 mod records;
+mod runs;
 mod scale;
 mod std_functions;
+// The scripted world of the tests of runs.
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used, missing_docs)]
+#[path = "../run/support.rs"]
+mod support;
 mod types;
 mod values;
 

@@ -117,3 +117,9 @@ fn all_faults_of_a_source_are_told_in_the_order_of_their_places() {
     let found = codes("a = nope\nb = Uppercase(1)\nc = [1][x]\nin d: Nope\nout e");
     assert_eq!(found, ["W001", "E001", "W001", "E010", "W001", "E006", "E003", "E001"]);
 }
+
+#[test]
+fn the_arguments_of_an_unknown_function_are_checked_and_its_lambdas_are_no_fault() {
+    assert_eq!(codes("in xs: List<Int>\na = nope(xs, (x) => x.y + zz)\nout a"), ["E002", "E001"]);
+    assert_eq!(codes("in xs: List<Int>\na = map((x) => x.y + zz)\nout a"), ["E019", "E001"]);
+}
