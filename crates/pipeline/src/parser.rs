@@ -288,5 +288,7 @@ impl<'s> Parser<'s> {
             .label("one level too many")
             .help("bind a part of it to a name of its own");
         self.faults.push(fault);
+        // The declaration is not read to its end.
+        self.faults.mute(true);
     }
 }

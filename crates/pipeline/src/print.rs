@@ -22,7 +22,9 @@ pub fn print(file: &File) -> String {
             text.push_str(format!("# {line}").trim_end());
             text.push('\n');
         }
-        text.push('\n');
+        if !body.is_empty() {
+            text.push('\n');
+        }
     }
     text + &body
 }
@@ -34,6 +36,10 @@ struct Printer {
 
 impl Printer {
     fn push(&mut self, text: &str) {
+        if self.text.ends_with('-') && text.starts_with('>') {
+            // A name may end with a hyphen, but with these two it would be an arrow.
+            self.text.push(' ');
+        }
         self.text.push_str(text);
     }
 

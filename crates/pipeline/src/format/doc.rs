@@ -155,6 +155,11 @@ impl Page {
             self.column = indent;
             self.is_used = true;
         }
+        if self.done.ends_with('-') && text.starts_with('>') {
+            // A name may end with a hyphen, but with these two it would be an arrow.
+            self.done.push(' ');
+            self.column += 1;
+        }
         self.done.push_str(text);
         self.column = match text.rsplit_once('\n') {
             Some((_, last)) => last.chars().count(),

@@ -122,7 +122,9 @@ impl Parser<'_> {
         match self.nth(1) {
             LazyKw => true,
             Ident if self.nth(2) == Colon => {
-                !self.context.in_list || is_option(self.nth_text(1)) || self.nth(3) == Duration
+                // Only an option has such a value.
+                let is_timed = self.nth(3) == Duration || (self.nth(4) == Slash && self.nth(5) == Duration);
+                !self.context.in_list || is_option(self.nth_text(1)) || is_timed
             }
             _ => false,
         }

@@ -13,6 +13,7 @@ impl Parser<'_> {
     pub(super) fn file(&mut self) {
         self.builder.start_node(SourceFile.into());
         while !self.is_at(Eof) {
+            self.faults.mute(false);
             match self.kind() {
                 TypeKw => self.type_decl(),
                 At => self.annotated(),
@@ -26,6 +27,7 @@ impl Parser<'_> {
                 }
             }
         }
+        self.faults.mute(false);
         self.write_trivia();
         self.finish();
     }
@@ -50,7 +52,12 @@ impl Parser<'_> {
     fn type_decl(&mut self) {
         self.start(TypeDecl);
         self.bump();
-        self.decl_name("the name of a type");
+        // Before an equals sign stands the name of the type, on whatever line.
+        if self.is_at(Ident) {
+            self.name("the name of a type");
+        } else {
+            self.decl_name("the name of a type");
+        }
         if self.expect(Eq) {
             self.ty();
         } else {

@@ -11,12 +11,13 @@ pub(crate) struct Faults {
     list: Vec<Diagnostic>,
     total: usize,
     last: Option<u32>,
+    is_muted: bool,
 }
 
 impl Faults {
     /// Adds one, unless the last one is of the same place: that follows from it.
     pub(crate) fn push(&mut self, fault: Diagnostic) {
-        if self.last == Some(fault.span.start) {
+        if self.is_muted || self.last == Some(fault.span.start) {
             return;
         }
         self.last = Some(fault.span.start);
@@ -24,6 +25,11 @@ impl Faults {
         if self.list.len() < MAX_DIAGNOSTICS {
             self.list.push(fault);
         }
+    }
+
+    /// Whether what is added is dropped, because all of it follows from something that was told.
+    pub(crate) fn mute(&mut self, is_muted: bool) {
+        self.is_muted = is_muted;
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -332,7 +332,7 @@ impl Parser<'_> {
         self.bump();
         self.subject();
         if self.is_at(LBrace) && self.nth(1) != RBrace {
-            let starts = |parser: &Self| matches!(parser.kind(), LBrace | IsKw | Ident);
+            let starts = |parser: &Self| matches!(parser.kind(), LBrace | IsKw | Ident) && !parser.at_decl();
             self.list(BRACES, Trailing::Comma, "a pattern", starts, |parser| {
                 parser.start(MatchArm);
                 parser.pattern();

@@ -162,6 +162,9 @@ impl Parser<'_> {
                     item(parser);
                     if parser.at == before {
                         parser.junk(brackets.close);
+                        if parser.at == before {
+                            break;
+                        }
                     }
                 } else {
                     parser.expected(what);

@@ -34,6 +34,12 @@ impl Printer {
         self.at(expr, Level::Any, Tail::Closed);
     }
 
+    /// An item of a list, in front of one of this name or of none.
+    fn item(&mut self, expr: &Expr, next: Option<&str>) {
+        let is_open = next.is_some_and(is_option) || ends_with_foreign_options(expr);
+        self.at(expr, Level::Any, if is_open { Tail::Open } else { Tail::Closed });
+    }
+
     /// An expression where only those are without parentheses that bind as tight as `least`.
     fn at(&mut self, expr: &Expr, least: Level, tail: Tail) {
         let needs = level(expr) < least || (tail == Tail::Open && ends_with_options(expr));
@@ -55,7 +61,7 @@ impl Printer {
             ExprKind::Bool(value) => self.push(if *value { "true" } else { "false" }),
             ExprKind::List(items) => {
                 self.push("[");
-                self.items(items, Self::expr);
+                self.items(items, |printer, item| printer.item(item, None));
                 self.push("]");
             }
             ExprKind::Record(fields) => {
@@ -64,7 +70,7 @@ impl Printer {
                     self.push(if i > 0 { ", " } else { "" });
                     self.push(&format!("{}: ", name.text));
                     let next = fields.get(i + 1).map(|(name, _)| name.text.as_str());
-                    self.at(value, Level::Any, before(next));
+                    self.item(value, next);
                 }
                 self.push("}");
             }
@@ -132,13 +138,13 @@ impl Printer {
             ExprKind::Branch { cases, otherwise } => {
                 self.push("branch {");
                 for (condition, value) in cases {
-                    self.expr(condition);
+                    self.item(condition, None);
                     self.push(" -> ");
-                    self.expr(value);
+                    self.item(value, None);
                     self.push(", ");
                 }
                 self.push("otherwise -> ");
-                self.expr(otherwise);
+                self.item(otherwise, None);
                 self.push("}");
             }
             ExprKind::Match { subject, arms } => {
@@ -149,7 +155,7 @@ impl Printer {
                 self.items(arms, |printer, (pattern, value)| {
                     printer.pattern(pattern);
                     printer.push(" -> ");
-                    printer.expr(value);
+                    printer.item(value, None);
                 });
                 self.push("}");
             }
@@ -223,7 +229,7 @@ impl Printer {
                 self.push(&format!("{}: ", name.text));
             }
             let next = call.args.get(i + 1).and_then(|arg| arg.name.as_ref());
-            self.at(value, Level::Any, before(next.map(|name| name.text.as_str())));
+            self.item(value, next.map(|name| name.text.as_str()));
         }
         self.push(")");
         for (i, option) in call.options.iter().enumerate() {
@@ -280,11 +286,6 @@ impl Printer {
     }
 }
 
-/// The tail of an item behind which one stands that has this name, or none.
-fn before(name: Option<&str>) -> Tail {
-    if name.is_some_and(is_option) { Tail::Open } else { Tail::Closed }
-}
-
 fn level(expr: &Expr) -> Level {
     match &expr.kind {
         ExprKind::Lambda { .. } | ExprKind::If { .. } => Level::Any,
@@ -306,6 +307,24 @@ fn ends_with_options(expr: &Expr) -> bool {
         ExprKind::Lambda { body, .. } => ends_with_options(body),
         ExprKind::If { otherwise, .. } => ends_with_options(otherwise),
         // Operands with options are in parentheses.
+        _ => false,
+    }
+}
+
+/// Whether the options at the end of an expression have names that in a list would be those of its next items.
+fn ends_with_foreign_options(expr: &Expr) -> bool {
+    let is_foreign = |option: &CallOption| {
+        let is_timed = matches!(option.value, Some(OptionValue::Duration(..) | OptionValue::Rate { .. }));
+        !is_option(&option.name.text) && !is_timed
+    };
+    match &expr.kind {
+        ExprKind::Call(call) => {
+            let last = call.options.last().and_then(|option| option.value.as_ref());
+            call.options.iter().skip(1).any(is_foreign)
+                || matches!(last, Some(OptionValue::Expr(value)) if ends_with_foreign_options(value))
+        }
+        ExprKind::Lambda { body, .. } => ends_with_foreign_options(body),
+        ExprKind::If { otherwise, .. } => ends_with_foreign_options(otherwise),
         _ => false,
     }
 }
