@@ -39,7 +39,7 @@ fn of_name(analysis: &Analysis, token: &SyntaxToken) -> Option<String> {
     let of = |kind: &&FactKind| match kind {
         FactKind::Module(module) => Some(show::module(module)),
         FactKind::Function { name, signature, description } => Some(show::function(name, signature, description)),
-        FactKind::Variable { name, ty, .. } => Some(variable(analysis, token, name, Some(ty))),
+        FactKind::Variable { name, ty, .. } => Some(variable(analysis, resolve(token).as_ref(), name, Some(ty))),
         FactKind::Type { name, ty, .. } => Some(of_type(name, ty)),
         FactKind::Field { name, ty } => Some(show::code(&format!("{name}: {}", show::pretty(ty)))),
         FactKind::Namespace { .. } | FactKind::Parameter { .. } | FactKind::Expr { .. } => None,
@@ -47,7 +47,7 @@ fn of_name(analysis: &Analysis, token: &SyntaxToken) -> Option<String> {
     let text = known.iter().find_map(of).or_else(|| {
         let named = resolve(token)?;
         matches!(named.sort, Sort::Input | Sort::Binding | Sort::Parameter | Sort::PatternField)
-            .then(|| variable(analysis, token, token.text(), None))
+            .then(|| variable(analysis, Some(&named), token.text(), None))
     });
     let parameter = known.iter().find_map(|kind| match kind {
         FactKind::Parameter { name, ty } => Some(parameter(name, ty)),
@@ -88,16 +88,12 @@ fn of_expression(analysis: &Analysis, token: &SyntaxToken) -> Option<Hover> {
 }
 
 /// A variable with its type and what its declaration is commented with.
-pub(super) fn variable(analysis: &Analysis, token: &SyntaxToken, name: &str, ty: Option<&CType>) -> String {
-    let named = resolve(token);
-    let is_hidden = named.as_ref().is_some_and(|named| analysis.type_of_declared(named).is_none());
+pub(super) fn variable(analysis: &Analysis, named: Option<&Named>, name: &str, ty: Option<&CType>) -> String {
+    let is_hidden = named.is_some_and(|named| analysis.type_of_declared(named).is_none());
     let ty = ty.filter(|ty| !(is_hidden && **ty == CType::Any));
-    let lead = match named.as_ref().map(|named| named.sort) {
-        Some(Sort::Input) => "in ",
-        _ => "",
-    };
+    let lead = if named.is_some_and(|named| named.sort == Sort::Input) { "in " } else { "" };
     let ty = ty.map_or_else(|| "?".to_owned(), show::pretty);
-    let comment = named.as_ref().map(|named| comment(analysis, named)).unwrap_or_default();
+    let comment = named.map(|named| comment(analysis, named)).unwrap_or_default();
     show::paragraphs([show::code(&format!("{lead}{name}: {ty}")), comment])
 }
 

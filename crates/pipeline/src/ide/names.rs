@@ -1,6 +1,8 @@
 //! What names mean: which declaration a variable, a type or an alias goes back to, and where else it stands. Follows the tree alone, so that
 //! it holds for a source with errors too.
 
+use std::collections::HashSet;
+
 use crate::diagnostic::Span;
 use crate::syntax::{SyntaxKind, SyntaxNode, SyntaxToken};
 
@@ -88,7 +90,7 @@ pub(super) fn resolve(token: &SyntaxToken) -> Option<Named> {
 
 /// The variables that an expression at a place may use, the innermost first; of two with one name the inner hides the outer.
 pub(super) fn visible(from: &SyntaxNode) -> Vec<Named> {
-    let mut found: Vec<Named> = Vec::new();
+    let (mut found, mut names) = (Vec::new(), HashSet::new());
     for node in from.ancestors() {
         let inside =
             |sort, tokens: Vec<SyntaxToken>| tokens.into_iter().map(move |declaration| Named { sort, declaration });
@@ -99,7 +101,7 @@ pub(super) fn visible(from: &SyntaxNode) -> Vec<Named> {
             _ => continue,
         };
         for named in here {
-            if found.iter().all(|inner| inner.declaration.text() != named.declaration.text()) {
+            if names.insert(named.declaration.text().to_owned()) {
                 found.push(named);
             }
         }

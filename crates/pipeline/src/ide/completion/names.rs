@@ -41,7 +41,7 @@ impl Offers<'_> {
                 _ => Rank::Near,
             };
             let rank = self.rank(ty.as_deref(), near);
-            let documentation = hover::variable(&self.probe.analysis, &named.declaration, &name, ty.as_deref());
+            let documentation = hover::variable(&self.probe.analysis, Some(&named), &name, ty.as_deref());
             let offered = self.offer(rank, CompletionKind::Variable, &name);
             offered.detail = ty.map(|ty| ty.to_string()).unwrap_or_default();
             offered.documentation = documentation;

@@ -1,6 +1,6 @@
 //! Offers reserved words where they may stand.
 
-use super::{Offers, Rank};
+use super::Offers;
 use crate::ide::tree::before;
 use crate::syntax::SyntaxKind;
 
@@ -46,6 +46,5 @@ impl Offers<'_> {
         if !after_at {
             self.word("@example", "@example($1)", "An example of the input that follows.");
         }
-        debug_assert!(self.found.iter().all(|(rank, _)| *rank == Rank::Word));
     }
 }
