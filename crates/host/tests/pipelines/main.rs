@@ -2,6 +2,7 @@
 // Tests fail by panicking, their helpers included.
 #![allow(clippy::unwrap_used)]
 
+mod options;
 mod runs;
 mod stored;
 mod world;
