@@ -37,6 +37,17 @@ pub(crate) fn node(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
+/// A browser, which one test opens a page in.
+pub(crate) fn browser(shell: &Shell) -> Result<()> {
+    if cmd!(shell, "chromium --version").quiet().ignore_stderr().read().is_err() {
+        bail!(
+            "Chromium is missing, and a test opens the report of a run in it; install it: \
+             `sudo apt-get install chromium` (Debian, Ubuntu) or `brew install chromium` (macOS)"
+        );
+    }
+    Ok(())
+}
+
 /// Whether a cargo subcommand is installed.
 pub(crate) fn has_cargo(shell: &Shell, subcommand: &str) -> bool {
     cmd!(shell, "cargo {subcommand} --version").quiet().ignore_stderr().ignore_stdout().run().is_ok()

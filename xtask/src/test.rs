@@ -120,8 +120,9 @@ fn editors(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
 }
 
 fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
-    setup::run(workspace, progress)?;
     let shell = &workspace.shell;
+    prerequisites::browser(shell)?;
+    setup::run(workspace, progress)?;
     let host = ["--package", "cli", "--package", "golden", "--package", "golden-bindings", "--bins"];
     progress.command("host", cmd!(shell, "cargo build --locked {host...}"))?;
     let provider = ["--package", "modrack", "--example", "fixture", "--features", "otel"];
