@@ -10,13 +10,16 @@ use crate::codegen::OWNED;
 use crate::workspace::Workspace;
 
 /// The first words of codes. A quoted `area.word.word` is a code, unless its last word is the suffix of a file.
-const AREAS: [&str; 13] = [
-    "cli", "client", "codec", "codegen", "config", "executor", "host", "http", "module", "protocol", "provider",
-    "registry", "type",
+const AREAS: [&str; 14] = [
+    "cli", "client", "codec", "codegen", "config", "executor", "host", "http", "module", "pipeline", "protocol",
+    "provider", "registry", "type",
 ];
 
-/// Areas that are also what SDKs call their objects: `client.call` in a comment is a method.
-const OBJECTS: [&str; 4] = ["client", "host", "module", "provider"];
+/// Areas that are also what SDKs call their objects, or the namespace of modules: `client.call` in a comment is a method.
+const OBJECTS: [&str; 5] = ["client", "host", "module", "pipeline", "provider"];
+
+/// Where the codes of diagnostics are made, such as `E001`; elsewhere a word like that may be anything.
+const DIAGNOSTICS: &str = "crates/pipeline/src/";
 
 /// What a name such as `host.toml` ends with.
 const SUFFIXES: [&str; 9] = ["js", "json", "md", "proto", "py", "rs", "sock", "toml", "ts"];
@@ -99,7 +102,8 @@ fn mentions<'t>(path: &str, text: &'t str) -> Vec<Mention<'t>> {
         let is_comment = ["//", "#", "*", "/*"].iter().any(|start| line.trim_start().starts_with(start));
         for quote in ['"', '`'] {
             // Every second piece stands between two literals rather than in one; that is never a code.
-            for code in line.split(quote).skip(1).filter(|piece| is_code(piece)) {
+            let is_ours = |piece: &&str| is_code(piece) || (path.starts_with(DIAGNOSTICS) && is_diagnostic(piece));
+            for code in line.split(quote).skip(1).filter(is_ours) {
                 if quote == '"' || !is_expression(code) {
                     mentions.push(Mention { code, line: index + 1, is_literal: quote == '"' && !is_comment });
                 }
@@ -119,6 +123,11 @@ fn is_code(text: &str) -> bool {
     let mut last = None;
     let follows = words.inspect(|word| last = Some(*word)).all(is_word);
     starts && follows && last.is_some_and(|word| !SUFFIXES.contains(&word))
+}
+
+/// `E` or `W` and three digits.
+fn is_diagnostic(text: &str) -> bool {
+    text.strip_prefix(['E', 'W']).is_some_and(|digits| digits.len() == 3 && digits.chars().all(|c| c.is_ascii_digit()))
 }
 
 /// Whether prose that has this in backticks may mean the member of an object.
@@ -181,6 +190,21 @@ mod tests {
         ] {
             check(&[(TYPESCRIPT, text)], &[], &[]);
         }
+    }
+
+    #[test]
+    fn a_diagnostic_of_pipelines_has_a_page_and_elsewhere_its_form_means_nothing() {
+        let source = "crates/pipeline/src/diagnostic.rs";
+        check(&[(source, "    A = \"E001\", \"undefined variable\";\n")], &["E001"], &[]);
+        check(
+            &[(source, "    B = \"W001\", \"unused binding\";\n")],
+            &["E001"],
+            &[
+                "crates/pipeline/src/diagnostic.rs:1: `W001` has no page `docs/errors/W001.md`",
+                "docs/errors/E001.md: no source has this code",
+            ],
+        );
+        check(&[(RUST, "let lint = \"E501\";\n"), (source, "\"E01\" \"EEEE\" \"W0001\"\n")], &[], &[]);
     }
 
     #[test]
