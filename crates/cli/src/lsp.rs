@@ -21,12 +21,13 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
+use host::config::Config;
 use tokio::sync::watch;
 
 use crate::args::LspArgs;
 use crate::codes;
 use crate::failure::{Failure, Failures};
-use crate::lsp::catalogs::Following;
+use crate::lsp::catalogs::{Following, Sources};
 use crate::lsp::server::{End, Event, Server};
 use crate::lsp::transport::{Frame, Outgoing};
 use crate::target;
@@ -45,7 +46,8 @@ pub(crate) fn run(args: LspArgs, config: Option<PathBuf>) -> Result<(), Failures
     let (messages, outgoing) = sync_channel(QUEUE);
     let (following_tx, following) = watch::channel(Following::default());
 
-    catalogs::spawn(lock, target::resolve(connect, config), following, events_tx.clone());
+    let from = Sources { pinned: lock, caches: caches(config.clone()), target: target::resolve(connect, config) };
+    catalogs::spawn(from, following, events_tx.clone());
     // It waits for input that may never come, so the end of the process ends it.
     thread::spawn(move || read(&events_tx));
     let writer = thread::spawn(move || write(&outgoing));
@@ -57,6 +59,14 @@ pub(crate) fn run(args: LspArgs, config: Option<PathBuf>) -> Result<(), Failures
     match end {
         End::Orderly => Ok(()),
         End::Abrupt => Err(Failure::local(codes::LSP_ENDED, "the editor left without `shutdown`").into()),
+    }
+}
+
+/// The caches that the configuration names: neither a lock nor a host tells of them. What is wrong with it is told with the host.
+fn caches(config: Option<PathBuf>) -> Vec<String> {
+    match Config::load(&host::config::Sources::of_process(config)) {
+        Ok(loaded) => loaded.config.pipelines.caches.into_iter().map(|cache| cache.name).collect(),
+        Err(_) => Vec::new(),
     }
 }
 

@@ -56,17 +56,36 @@ pub(crate) enum News {
     NoHost(String),
 }
 
-/// Follows until the process ends. With `pinned`, every directory has that lock.
-pub(crate) fn spawn(
-    pinned: Option<PathBuf>,
-    target: Result<Target, Failures>,
-    following: watch::Receiver<Following>,
-    events: SyncSender<Event>,
-) {
+impl News {
+    fn with_caches(self, caches: &[String]) -> Self {
+        let add = |catalog: Arc<Catalog>| {
+            Arc::new(caches.iter().fold(Arc::unwrap_or_clone(catalog), |catalog, cache| catalog.with_cache(cache)))
+        };
+        match self {
+            Self::Lock { lock, catalog: Ok(catalog) } => Self::Lock { lock, catalog: Ok(add(catalog)) },
+            Self::Host(catalog) => Self::Host(add(catalog)),
+            other => other,
+        }
+    }
+}
+
+/// Where modules may come from.
+pub(crate) struct Sources {
+    /// The lock that every directory has.
+    pub(crate) pinned: Option<PathBuf>,
+    /// The caches that `cache_backend` may name besides the default one.
+    pub(crate) caches: Vec<String>,
+    /// The host, or why none can be asked.
+    pub(crate) target: Result<Target, Failures>,
+}
+
+/// Follows until the process ends.
+pub(crate) fn spawn(from: Sources, following: watch::Receiver<Following>, events: SyncSender<Event>) {
+    let Sources { pinned, caches, target } = from;
     // Nobody waits for its end: it may hang on a dead disk, and the end of the server must not.
     thread::spawn(move || {
         // The server is gone when nobody takes events any more, and soon the process is.
-        let tell = |news| events.send(Event::News(news)).is_ok();
+        let tell = |news: News| events.send(Event::News(news.with_caches(&caches))).is_ok();
         let all = async {
             let host = async {
                 if following.clone().wait_for(|following| following.host).await.is_ok() {

@@ -103,3 +103,21 @@ async fn the_modules_of_a_host_are_followed() {
     let _registered = host.client().register(provider(&["Uppercase", "Missing"])).await.unwrap().keep_alive();
     settled(&mut session, &uri, <[String]>::is_empty).await;
 }
+
+#[tokio::test]
+async fn the_caches_of_the_configuration_can_be_named() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("modules.lock.json"), lock(NAMES)).unwrap();
+    fs::write(dir.path().join("modrack.toml"), "[[caches]]\nname = \"large\"\nmax_bytes = 1000000\n").unwrap();
+    let mut session = Session::spawn(dir, &["lsp"]);
+    session.editor.initialize(everything(), json!({})).await;
+    let call = |cache: &str| format!("x = text.Count(\"\") with cache: 1s, cache_backend: \"{cache}\"\nout x\n");
+    let large = session.open("large.cst", &call("large")).await;
+    let small = session.open("small.cst", &call("small")).await;
+    settled(&mut session, &small, |now| now.iter().any(|line| line.contains("E016"))).await;
+    let params = json!({ "textDocument": { "uri": large }, "position": { "line": 0, "character": 52 } });
+    let offered = session.editor.ask("textDocument/completion", params).await.unwrap();
+    let labels: Vec<_> = offered.as_array().unwrap().iter().map(|one| one["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["large", "memory"]);
+    assert!(settled(&mut session, &large, |_| true).await.is_empty());
+}
