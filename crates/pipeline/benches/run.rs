@@ -30,10 +30,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         measure("calls beside each other", n, &fan(n), Echo { polls: false })?;
     }
     for n in [100, 10_000, 1_000_000] {
-        measure("map (x) => x * 2 + 1", n, "in l: List<Int>\nx = map(l, (x) => x * 2 + 1)\nout x", Echo { polls: false })?;
+        measure(
+            "map (x) => x * 2 + 1",
+            n,
+            "in l: List<Int>\nx = map(l, (x) => x * 2 + 1)\nout x",
+            Echo { polls: false },
+        )?;
     }
     for n in [100, 10_000, 1_000_000] {
-        measure("fold (sum, x) => sum + x", n, "in l: List<Int>\nx = fold(l, 0, (s, x) => s + x)\nout x", Echo { polls: false })?;
+        measure(
+            "fold (sum, x) => sum + x",
+            n,
+            "in l: List<Int>\nx = fold(l, 0, (s, x) => s + x)\nout x",
+            Echo { polls: false },
+        )?;
     }
     for n in [100, 10_000] {
         measure("map (x) => call", n, "in l: List<Int>\nx = map(l, (x) => Echo(x))\nout x", Echo { polls: false })?;

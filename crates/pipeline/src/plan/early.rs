@@ -55,7 +55,7 @@ fn pass(body: &mut Body, chunk: &[NodeId]) {
     }
     // For each node, which of the chunk are certainly needed once it is.
     let mut certain: Vec<Bits> = Vec::with_capacity(body.nodes.len());
-    for i in 0..body.nodes.len() {
+    for (i, own) in own.into_iter().enumerate() {
         let op = &body.nodes[i].op;
         let mut bits = [0; WORDS];
         op.operands(|operand, need| {
@@ -79,7 +79,7 @@ fn pass(body: &mut Body, chunk: &[NodeId]) {
                 }
             }
         }
-        if let Some(bit) = own[i] {
+        if let Some(bit) = own {
             bits[bit / 64] |= 1 << (bit % 64);
         }
         certain.push(bits);

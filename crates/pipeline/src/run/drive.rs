@@ -10,6 +10,7 @@ use futures::StreamExt;
 use futures::future::Abortable;
 use futures::stream::FuturesUnordered;
 
+use super::fault::{self, Fault};
 use super::ledger::Ledger;
 use super::machine::{Machine, Start};
 use super::outputs;
@@ -97,7 +98,12 @@ pub async fn run<I: Invoke>(
     let outputs = outputs::partial(plan, &machine);
     let outcome = match failure {
         Some(failure) => Err(failure),
-        None => outputs::record(plan, &outputs),
+        None => outputs::record(plan, &outputs).ok_or_else(|| RunFailure {
+            failure: *fault::malformed(),
+            site: None,
+            module: None,
+            span: None,
+        }),
     };
     let record = RunRecord {
         plan: plan.hash,
@@ -157,7 +163,7 @@ impl<F: FnMut(Event<'_>)> Desk<F> {
         call: u32,
         answer: Result<Invoked, NotInvoked>,
         invoke: &impl Invoke,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<Bytes, Fault> {
         let now = invoke.now();
         match answer {
             Ok(Invoked { output, facts }) => {
@@ -166,7 +172,7 @@ impl<F: FnMut(Event<'_>)> Desk<F> {
             }
             Err(NotInvoked { failure, facts }) => {
                 self.call_ended(call, facts, 0, CallOutcome::Failed(failure.clone()), now);
-                Err(failure)
+                Err(Box::new(failure))
             }
         }
     }

@@ -71,6 +71,8 @@ pub(super) enum Known {
     Failure,
     /// Nothing yet.
     Nothing,
+    /// The frame has failed, because the node needs what has failed.
+    Over,
 }
 
 impl Frame {

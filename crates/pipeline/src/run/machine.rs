@@ -21,7 +21,7 @@ use super::program::{Code, Instr, Program};
 use super::record;
 use super::slab::Slab;
 use super::value::Value;
-use super::{Options, RunFailure};
+use super::{Failure, Options, RunFailure};
 use crate::diagnostic::Span;
 
 /// A run in progress.
@@ -52,6 +52,8 @@ pub(super) struct Machine<'p> {
     serials: u32,
     /// What is left of the present turn.
     fuel: i64,
+    /// Elements in progress.
+    elements: usize,
     scratch: Vec<u32>,
 }
 
@@ -84,6 +86,7 @@ impl<'p> Machine<'p> {
             numbers: 0,
             serials: 0,
             fuel: 0,
+            elements: 0,
             scratch: Vec::new(),
         };
         let root = machine.take_frame(0);
@@ -176,12 +179,12 @@ impl<'p> Machine<'p> {
         self.ready.push_back(Work::Node { frame, serial, node });
     }
 
-    /// Says that a node is needed, and with it all that it certainly needs.
-    fn demand(&mut self, frame: u32, node: u32) {
+    /// Says that a node is needed, and with it all that it certainly needs; tells what there is to be had of it.
+    fn demand(&mut self, frame: u32, node: u32) -> Known {
         let code = self.code(frame);
         let Frame { cells, serial, .. } = &mut self.frames[frame as usize];
         if !matches!(cells[node as usize].slot, Slot::Idle) {
-            return;
+            return self.known(frame, node);
         }
         let mut exposed = None;
         let mut stack = std::mem::take(&mut self.scratch);
@@ -220,8 +223,12 @@ impl<'p> Machine<'p> {
             }
         }
         self.scratch = stack;
-        if let Some(failed) = exposed {
-            self.expose(frame, failed);
+        match exposed {
+            Some(failed) => {
+                self.expose(frame, failed);
+                Known::Over
+            }
+            None => Known::Nothing,
         }
     }
 
@@ -345,9 +352,9 @@ impl<'p> Machine<'p> {
     }
 
     /// What a failed operation comes to.
-    fn fail_operation(&mut self, frame: u32, node: u32, fault: Fault) {
+    fn fail_operation(&mut self, frame: u32, node: u32, failure: Failure) {
         let span = Some(self.span(frame, node));
-        self.fail(frame, node, RunFailure { failure: *fault, site: None, module: None, span });
+        self.fail(frame, node, RunFailure { failure, site: None, module: None, span });
     }
 
     fn known(&self, frame: u32, node: u32) -> Known {

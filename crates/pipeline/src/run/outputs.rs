@@ -3,8 +3,6 @@
 use bytes::Bytes;
 use type_schema::raw;
 
-use super::RunFailure;
-use super::fault;
 use super::machine::Machine;
 use super::value::Value;
 use crate::plan::Plan;
@@ -15,10 +13,10 @@ pub(super) fn partial(plan: &Plan, machine: &Machine<'_>) -> Vec<(String, Value)
     known.filter_map(|(output, value)| Some((output.name.clone(), value?.clone()))).collect()
 }
 
-/// All outputs as one record.
-pub(super) fn record(plan: &Plan, outputs: &[(String, Value)]) -> Result<Bytes, RunFailure> {
+/// All outputs as one record; none where one is not known.
+pub(super) fn record(plan: &Plan, outputs: &[(String, Value)]) -> Option<Bytes> {
     if outputs.len() != plan.outputs.len() {
-        return Err(RunFailure { failure: *fault::malformed(), site: None, module: None, span: None });
+        return None;
     }
     let ty = |i: usize| plan.ctype(plan.root.nodes[plan.outputs[i].node.0 as usize].ty);
     let shown = |&i: &usize| !(ty(i).is_option() && outputs[i].1 == Value::Nil);
@@ -32,5 +30,5 @@ pub(super) fn record(plan: &Plan, outputs: &[(String, Value)]) -> Result<Bytes, 
         raw::put_str(&mut out, name);
         value.write(&mut out);
     }
-    Ok(out.into())
+    Some(out.into())
 }

@@ -118,6 +118,18 @@ fn functions_of_the_standard_library_are_guarded_too() {
 }
 
 #[test]
+fn a_failure_that_was_caught_once_is_one_where_nothing_catches_it() {
+    let caught = "list-first(n) with fallback: 0";
+    for again in ["list-first(n)", "list-first(n) + 1", "list-sum(map([1], (m) => m + list-first(n)))"] {
+        let source = format!("in l: List<List<Int>>\nx = map(l, (n) => if (({caught}) == 0) {again} else 1)\nout x");
+        let outcome = World::new().outcome(&source, json!({"l": [[1], []]}));
+        assert_eq!(outcome, Err("pipeline.list.empty".to_owned()), "{source}");
+        let source = source.replace("\nout x", " with fallback: [9]\nout x");
+        assert_eq!(World::new().outcome(&source, json!({"l": [[1], []]})), Ok(json!({"x": [9]})), "{source}");
+    }
+}
+
+#[test]
 fn elements_of_a_map_fail_one_by_one_behind_a_guard() {
     let world = World::new().answers("data.Half", "{n: Int} -> Int", |input| {
         let n = input["n"].as_i64().unwrap();

@@ -150,6 +150,24 @@ fn a_map_of_maps_is_bounded_at_each_level() {
 }
 
 #[test]
+fn the_elements_of_lambdas_in_lambdas_do_not_multiply_without_bound() {
+    let source = "in l: List<Int>
+        x = map(l, (a) => map(l, (b) => map(l, (c) => list-sum(map(l, (d) => Next(a + b + c + d))))))
+        out x";
+    let mut run = World::new().holds("data.Next", NUMBER).start(source, json!({"l": numbers(20)}));
+    assert!(run.settle().is_none());
+    let held = run.held().len();
+    assert!((1_000..10_000).contains(&held), "{held}");
+    let world = World::new().answers("data.Next", NUMBER, |input| Ok(input["n"].clone()));
+    let mut run = world.start(source, json!({"l": numbers(9)}));
+    let sum = |a: i64, b: i64, c: i64| (0..9).map(|d| a + b + c + d).sum::<i64>();
+    let expected: Vec<Vec<Vec<i64>>> =
+        (0..9).map(|a| (0..9).map(|b| (0..9).map(|c| sum(a, b, c)).collect()).collect()).collect();
+    assert_eq!(run.finish(), Ok(json!({"x": expected})));
+    assert_eq!(run.seen().len(), 6561);
+}
+
+#[test]
 fn what_a_guard_gives_up_is_cancelled() {
     // The failure of one element is the failure of the map, which the guard catches.
     let source = "x = map([1, 2, 3], (n) => Next(n)) with fallback: [0]\nout x";

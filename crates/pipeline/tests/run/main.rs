@@ -9,4 +9,5 @@ mod demand;
 mod failures;
 mod functions;
 mod lambdas;
+mod soundness;
 mod support;

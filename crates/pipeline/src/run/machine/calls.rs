@@ -61,7 +61,7 @@ impl<'p> Machine<'p> {
     }
 
     /// Takes what a call came to; `None` when it was given up.
-    pub(in super::super) fn answer(&mut self, call: u32, answer: Option<Result<Bytes, Failure>>) {
+    pub(in super::super) fn answer(&mut self, call: u32, answer: Option<Result<Bytes, Fault>>) {
         let Some(live) = self.calls.remove(call) else { return };
         if live.cancelled {
             return;
@@ -72,7 +72,7 @@ impl<'p> Machine<'p> {
                 Ok(value) => self.complete(frame, node, value),
                 Err(fault) => self.fail_call(frame, node, site, module, *fault),
             },
-            Some(Err(failure)) => self.fail_call(frame, node, site, module, failure),
+            Some(Err(failure)) => self.fail_call(frame, node, site, module, *failure),
             None => {}
         }
     }

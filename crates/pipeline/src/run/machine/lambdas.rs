@@ -1,5 +1,6 @@
 //! Lambdas over lists: begins elements as far as the bound allows, and takes what they come to.
 
+use super::super::Failure;
 use super::super::each::EachRun;
 use super::super::fault::Fault;
 use super::super::frame::{Home, Slot};
@@ -9,6 +10,8 @@ use super::{Machine, Work};
 
 /// Elements that begin in one turn.
 const AT_ONCE: usize = 16;
+/// Elements of all lambdas together, from which on a lambda inside of another runs one at a time: else their numbers would multiply.
+const MOST_NESTED: usize = 4096;
 
 impl<'p> Machine<'p> {
     /// Begins with a list; gives the value at once where the list is empty.
@@ -50,12 +53,17 @@ impl<'p> Machine<'p> {
             if !run.can_begin() {
                 return;
             }
+            let is_nested = self.frames[run.owner.0 as usize].home.is_some();
+            if is_nested && self.elements >= MOST_NESTED && !run.live.is_empty() {
+                return;
+            }
             let (code, owner, is_many) = (run.instr.code, run.owner, run.is_many());
             let begun = match run.begin() {
                 Ok(begun) => begun,
-                Err(fault) => return self.fail_each(each, fault),
+                Err(fault) => return self.fail_each(each, *fault),
             };
             let frame = self.take_frame(code);
+            self.elements += 1;
             let many = is_many || self.frames[owner.0 as usize].many;
             let mut place = 0;
             if let Some(run) = self.eaches.get_mut(each) {
@@ -98,15 +106,15 @@ impl<'p> Machine<'p> {
                 self.drop_each(home.each);
                 self.complete(frame, node, value);
             }
-            Err(fault) => self.fail_each(home.each, fault),
+            Err(fault) => self.fail_each(home.each, *fault),
         }
     }
 
     /// Lets a lambda itself fail.
-    fn fail_each(&mut self, each: u32, fault: Fault) {
+    fn fail_each(&mut self, each: u32, failure: Failure) {
         if let Some((frame, node)) = self.eaches.get(each).map(|run| run.owner) {
             self.drop_each(each);
-            self.fail_operation(frame, node, fault);
+            self.fail_operation(frame, node, failure);
         }
     }
 
@@ -139,6 +147,7 @@ impl<'p> Machine<'p> {
         state.serial = state.serial.wrapping_add(1);
         state.params = [Value::Nil, Value::Nil];
         state.home = None;
+        self.elements -= 1;
         let code = state.code;
         for i in 0..state.cells.len() {
             match self.frames[frame as usize].cells[i].slot {

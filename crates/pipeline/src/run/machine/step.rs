@@ -18,7 +18,7 @@ impl<'p> Machine<'p> {
         match self.try_step(frame, node, step) {
             Ok(Some(value)) => self.complete(frame, node, value),
             Ok(None) => {}
-            Err(fault) => self.fail_operation(frame, node, fault),
+            Err(fault) => self.fail_operation(frame, node, *fault),
         }
     }
 
@@ -95,11 +95,11 @@ impl<'p> Machine<'p> {
 
     /// Lets a node be what another is.
     fn choose(&mut self, frame: u32, node: u32, chosen: u32) -> Result<Option<Value>, Fault> {
-        self.demand(frame, chosen);
-        match self.known(frame, chosen) {
+        match self.demand(frame, chosen) {
             Known::Value => return self.value(frame, chosen).cloned().map(Some),
             Known::Failure => self.expose(frame, chosen),
             Known::Nothing => self.frames[frame as usize].cells[node as usize].slot = Slot::Chosen(chosen),
+            Known::Over => {}
         }
         Ok(None)
     }
@@ -115,15 +115,15 @@ impl<'p> Machine<'p> {
         }
         let mut failed = guard.value;
         if let Some(fallback) = guard.fallback {
-            self.demand(frame, fallback);
             failed = fallback;
-            match self.known(frame, fallback) {
+            match self.demand(frame, fallback) {
                 Known::Value => return Ok(Some(wrap(self.value(frame, fallback)?))),
                 Known::Failure => {}
                 Known::Nothing => {
                     self.frames[frame as usize].cells[node as usize].slot = Slot::Chosen(fallback);
                     return Ok(None);
                 }
+                Known::Over => return Ok(None),
             }
         }
         let Slot::Failed(failure) = &self.frames[frame as usize].cells[failed as usize].slot else {
@@ -152,8 +152,7 @@ impl<'p> Machine<'p> {
         let around = self.eaches.get(home.each).ok_or_else(fault::malformed)?.owner.0;
         // What is there to be had is had; a failure that was caught there is one here, for nobody catches it for this lambda.
         self.frames[frame as usize].cells[node as usize].slot = Slot::Asked;
-        self.demand(around, outer);
-        match self.known(around, outer) {
+        match self.demand(around, outer) {
             Known::Value => return self.value(around, outer).cloned().map(Some),
             Known::Failure => self.expose(around, outer),
             Known::Nothing => {
@@ -161,6 +160,7 @@ impl<'p> Machine<'p> {
                     each.asks.push((frame, node, outer));
                 }
             }
+            Known::Over => {}
         }
         Ok(None)
     }

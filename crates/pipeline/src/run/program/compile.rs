@@ -46,7 +46,8 @@ impl<'p> Compiler<'p> {
         }
         connect(&mut steps);
         if let Some(result) = body.result {
-            steps[at(result)].uses += 1;
+            let step = steps.get_mut(at(result)).ok_or_else(|| broken(Span::default(), "a lambda gives no node"))?;
+            step.uses += 1;
         } else {
             for output in &self.plan.outputs {
                 let step =
