@@ -89,3 +89,17 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
 pub(crate) fn first(diagnostics: &[pipeline::Diagnostic]) -> String {
     diagnostics.first().map_or_else(|| "no plan, and no diagnostic".to_owned(), |first| format!("{first:?}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_has_its_lines_and_calls_and_nothing_is_wrong_with_it() {
+        let source = source();
+        assert_eq!(source.lines().count(), LINES);
+        let checked = pipeline::compile(&source, &Catalog::new(modules().unwrap()));
+        assert_eq!(checked.diagnostics, []);
+        assert_eq!(checked.plan.unwrap().sites as usize, CALLS);
+    }
+}
