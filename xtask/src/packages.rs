@@ -17,6 +17,8 @@ use crate::{npm, prerequisites, python, setup};
 
 /// The bindings and the programs that use them.
 const BINDINGS: &str = "tests/golden/bindings";
+/// What the bindings call as a module besides.
+const PIPELINE: &str = "rows-of.cst";
 /// How long a provider may take to be callable.
 const READY: Duration = Duration::from_secs(30);
 /// What leads a program to what is not installed.
@@ -45,7 +47,8 @@ pub(crate) fn test(workspace: &Workspace, progress: &Progress) -> Result<usize> 
     let mut passed = 0;
     progress.step("packages in use", || {
         let stage = Stage::new(workspace, outside.path());
-        passed = used(&stage, &languages, outside.path()).inspect_err(|_| {
+        let pipeline = workspace.path(BINDINGS).join(PIPELINE);
+        passed = used(&stage, &languages, &pipeline, outside.path()).inspect_err(|_| {
             // The error itself says what failed; the logs say more.
             drop(stage.show_logs());
         })?;
@@ -55,7 +58,7 @@ pub(crate) fn test(workspace: &Workspace, progress: &Progress) -> Result<usize> 
 }
 
 /// Runs the providers and clients; gives how many did as they should.
-fn used(stage: &Stage<'_>, languages: &[Installed], outside: &Path) -> Result<usize> {
+fn used(stage: &Stage<'_>, languages: &[Installed], pipeline: &Path, outside: &Path) -> Result<usize> {
     let (mut host, address) = stage.host(outside)?;
     let mut processes = Vec::new();
     for language in languages {
@@ -81,6 +84,12 @@ fn used(stage: &Stage<'_>, languages: &[Installed], outside: &Path) -> Result<us
         ensure!(answer.trim() == output, "{module} answered `{answer}`, not `{output}`");
         passed += 1;
     }
+    let stored = Command::new(stage.built("modrack"))
+        .args(["pipelines", "put"])
+        .arg(pipeline)
+        .env("MODRACK_HOST", &address)
+        .output()?;
+    ensure!(stored.status.success(), "the golden pipeline is refused: {}", String::from_utf8_lossy(&stored.stderr));
     for language in languages {
         let output = program(&language.client, outside, &address).stdin(Stdio::null()).output()?;
         if !output.status.success() {

@@ -7,6 +7,8 @@ use e2e::{Host, Language, Process};
 use tokio::process::Command;
 
 const PATTERN: &str = "golden*";
+/// A stored pipeline is a module as any other.
+const PIPELINE: &str = "rows-of";
 const MODULES: [&str; 11] = [
     "golden-words.Echo",
     "golden-words.constructor",
@@ -33,6 +35,9 @@ impl World {
         let provider = Process::start("the golden provider", e2e::golden_provider().env("MODRACK_HOST", host.url()));
         let mut watch = host.client().watch(PATTERN).await.expect("the host can be watched");
         watch.ready(&MODULES.map(str::to_owned), 1).await;
+        let source = e2e::golden_bindings_directory().join(format!("{PIPELINE}.cst"));
+        let source = std::fs::read_to_string(source).expect("the pipeline is there");
+        host.client().store(PIPELINE, &source).await.expect("the pipeline checks");
         Self { host, _provider: provider }
     }
 
@@ -61,7 +66,9 @@ async fn the_lock_and_the_bindings_in_the_tree_are_those_of_the_provider() {
     {
         world.modrack(&["codegen", "--language", language, "--out", out, "--check", "--lock"]).await;
         // A live host says the same.
-        world.modrack(&["codegen", "--language", language, "--out", out, "--check", "--module", PATTERN]).await;
+        let modules = ["--module", PATTERN, "--module", "pipeline.*"];
+        let check = ["codegen", "--language", language, "--out", out, "--check"];
+        world.modrack(&[check.as_slice(), &modules].concat()).await;
     }
 }
 

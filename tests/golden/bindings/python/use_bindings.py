@@ -13,6 +13,7 @@ from bindings.golden_text import (
     GoldenText,
 )
 from bindings.golden_words import EchoOutput, GoldenWords
+from bindings.pipeline import Pipeline, RowsOfOutput, RowsOfOutputRows
 from modrack import AsyncClient, Client, Variant
 
 
@@ -20,6 +21,7 @@ async def main() -> None:
     async with AsyncClient() as client:
         await text(GoldenText(client))
         await words(GoldenWords(client))
+        await pipelines(client)
     with Client() as client:
         blocking = BlockingGoldenText(client)
         assert blocking.Replace("banana", "a", "o") == "bonono"
@@ -99,6 +101,18 @@ async def words(modules: GoldenWords) -> None:
     assert await modules.list_(None) is None
     assert await modules.import_("x") == "x"
     assert (await modules.do_it(1), await modules.do_it_2(2)) == (1, 2)
+
+
+async def pipelines(client: AsyncClient) -> None:
+    rows = [RowsOfOutputRows(id=6, name="word bonono")]
+    expected = RowsOfOutput(rows=rows, total=6)
+    assert await Pipeline(client).rows_of("banana", class_="word") == expected
+    run = await client.run_pipeline("rows-of", text="banana", returns=RowsOfOutput)
+    assert run.outputs == expected
+    assert {node.node.module for node in run.record.nodes} == {
+        "golden.text.Replace",
+        "golden.text.Sum",
+    }
 
 
 if __name__ == "__main__":

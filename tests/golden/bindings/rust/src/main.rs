@@ -12,13 +12,15 @@ use crate::bindings::golden_text::{
     EverythingInputUnion, ReplaceInput,
 };
 use crate::bindings::golden_words::EchoInput;
-use crate::bindings::{GoldenText, GoldenWords, golden_text};
+use crate::bindings::pipeline::{RowsOfInput, RowsOfOutput, RowsOfOutputRows};
+use crate::bindings::{GoldenText, GoldenWords, Pipeline, golden_text};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let client = Client::from_env().await?;
     text(&GoldenText::new(client.clone())).await?;
-    words(&GoldenWords::new(client)).await
+    words(&GoldenWords::new(client.clone())).await?;
+    pipelines(&client).await
 }
 
 async fn text(modules: &GoldenText) -> Result<(), Error> {
@@ -79,5 +81,18 @@ async fn words(modules: &GoldenWords) -> Result<(), Error> {
     assert_eq!(modules.list(&None).await?, None);
     assert_eq!(modules.import("x").await?, "x");
     assert_eq!((modules.do_it(1).await?, modules.do_it_2(2).await?), (1, 2));
+    Ok(())
+}
+
+async fn pipelines(client: &Client) -> Result<(), Error> {
+    let rows = vec![RowsOfOutputRows { id: 6, name: "word bonono".into() }];
+    let expected = RowsOfOutput { rows, total: 6 };
+    let input = RowsOfInput { text: "banana".into(), class: Some("word".into()) };
+    assert_eq!(Pipeline::new(client.clone()).rows_of(&input).await?, expected);
+    let run = client.run_pipeline::<_, RowsOfOutput>("rows-of", &input).await?;
+    assert_eq!(run.outputs, expected);
+    let mut modules: Vec<_> = run.record.nodes.iter().map(|node| node.node.module.as_str()).collect();
+    modules.sort_unstable();
+    assert_eq!(modules, ["golden.text.Replace", "golden.text.Sum"]);
     Ok(())
 }

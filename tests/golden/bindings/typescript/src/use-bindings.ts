@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { Client, variant } from "@modrack/sdk";
 
 import { type EverythingInput, GoldenText } from "./bindings/golden_text.js";
-import { GoldenWords } from "./bindings/index.js";
+import { GoldenWords, Pipeline } from "./bindings/index.js";
+import type { RowsOfOutput } from "./bindings/pipeline.js";
 
 async function text(modules: GoldenText): Promise<void> {
   const replaced: string = await modules.Replace({ text: "banana", find: "a", replace: "o", count: 2 });
@@ -64,10 +65,19 @@ async function words(modules: GoldenWords): Promise<void> {
   assert.deepEqual([await modules.do_it(1), await modules.do_it_2(2)], [1, 2]);
 }
 
+async function pipelines(client: Client): Promise<void> {
+  const expected: RowsOfOutput = { rows: [{ id: 6, name: "word bonono" }], total: 6 };
+  assert.deepEqual(await new Pipeline(client).rows_of({ text: "banana", class: "word" }), expected);
+  const { outputs, record } = await client.runPipeline<RowsOfOutput>("rows-of", { text: "banana" });
+  assert.deepEqual(outputs, expected);
+  assert.deepEqual(record.nodes.map(({ node }) => node.module).sort(), ["golden.text.Replace", "golden.text.Sum"]);
+}
+
 const client = new Client();
 try {
   await text(new GoldenText(client));
   await words(new GoldenWords(client));
+  await pipelines(client);
 } finally {
   client.close();
 }

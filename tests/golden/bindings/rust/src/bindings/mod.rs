@@ -10,3 +10,7 @@ pub use self::golden_words::GoldenWords;
 #[rustfmt::skip]
 pub mod golden_text;
 pub use self::golden_text::GoldenText;
+
+#[rustfmt::skip]
+pub mod pipeline;
+pub use self::pipeline::Pipeline;

@@ -6,3 +6,4 @@
 
 export { GoldenWords } from "./golden_words.js";
 export { GoldenText } from "./golden_text.js";
+export { Pipeline } from "./pipeline.js";
