@@ -36,7 +36,7 @@ use crate::parser::MAX_DIAGNOSTICS;
 use crate::plan::{Builder, NodeId, Op, Plan};
 
 use self::declare::TypeDeclaration;
-use self::modules::{Callee, Uses};
+use self::modules::{Callee, Target, Uses};
 use self::scope::{Global, Local};
 use self::types::{Ty, Types};
 
@@ -117,6 +117,8 @@ struct Checker<'a> {
     lambdas: Vec<Option<u32>>,
     /// Modules that were called before.
     callees: HashMap<&'a str, Rc<Callee>>,
+    /// What names of functions mean, as far as they came up.
+    functions: HashMap<String, Target<'a>>,
     nesting: u32,
 }
 
@@ -139,6 +141,7 @@ impl<'a> Checker<'a> {
             locals: Vec::new(),
             lambdas: Vec::new(),
             callees: HashMap::new(),
+            functions: HashMap::new(),
             nesting: 0,
         }
     }

@@ -75,6 +75,11 @@ impl<'a> Checker<'a> {
     /// The function of that name, told where there is none or more than one.
     pub(super) fn function(&mut self, name: &'a QName) -> Option<Target<'a>> {
         let text = name.text();
+        if let Some(known) = self.functions.get(&text) {
+            let known = known.clone();
+            self.function_facts(name, &known);
+            return Some(known);
+        }
         let mut found = self.qualified(&text).into_iter().collect::<Vec<_>>();
         if found.is_empty() {
             found = self.used(&text);
@@ -90,6 +95,7 @@ impl<'a> Checker<'a> {
             [one] => {
                 let one = one.clone();
                 self.function_facts(name, &one);
+                self.functions.insert(text, one.clone());
                 Some(one)
             }
             several => {

@@ -70,9 +70,16 @@ impl<'a> Checker<'a> {
     pub(super) fn module_options(&mut self, call: &'a Call, callee: &Callee) -> Asked<'a> {
         let asked = self.options(call);
         let has = |name: &str| call.options.iter().find(|option| option.name.text == name);
-        let needs = [("delay", "retry"), ("backoff", "retry"), ("cache_backend", "cache"), ("batch_timeout", "batch")];
+        let needs = [
+            ("delay", "retry"),
+            ("backoff", "retry"),
+            ("backoff", "delay"),
+            ("cache_backend", "cache"),
+            ("batch_timeout", "batch"),
+        ];
         for (name, needed) in needs {
-            if let (Some(option), None) = (has(name), has(needed)) {
+            let told = needed == "delay" && has("retry").is_none();
+            if let (Some(option), None, false) = (has(name), has(needed), told) {
                 self.no_effect(
                     option,
                     &format!("`{name}` does nothing without `{needed}`"),

@@ -77,6 +77,9 @@ struct Entry {
     ctype: Arc<CType>,
     plan: Option<TypeId>,
     parts: Option<Parts>,
+    /// The List and the Option of it.
+    list: Option<Ty>,
+    option: Option<Ty>,
     size: Size,
     /// The name that a declaration of the source gives it.
     name: Option<Box<str>>,
@@ -92,7 +95,15 @@ impl Types {
     pub(super) fn new() -> Self {
         let mut types = Self { entries: Vec::new(), ids: HashMap::new(), fits: HashMap::new(), nodes: 0 };
         let leaf = Size { nodes: 1, depth: 0 };
-        types.entries.push(Entry { ctype: Arc::new(CType::Any), plan: None, parts: None, size: leaf, name: None });
+        types.entries.push(Entry {
+            ctype: Arc::new(CType::Any),
+            plan: None,
+            parts: None,
+            list: None,
+            option: None,
+            size: leaf,
+            name: None,
+        });
         for scalar in [CType::String, CType::Int, CType::Float, CType::Bool, CType::Bytes, CType::Any] {
             types.add(scalar, leaf);
         }
@@ -125,12 +136,25 @@ impl Types {
     }
 
     pub(super) fn list(&mut self, item: Ty) -> Result<Ty, TooLarge> {
-        self.wrapped(item, CType::list)
+        if let Some(list) = self.entries[item.0 as usize].list {
+            return Ok(list);
+        }
+        let list = self.wrapped(item, CType::list)?;
+        self.entries[item.0 as usize].list = Some(list);
+        Ok(list)
     }
 
     /// `Option<T>`, or the type itself where it is one.
     pub(super) fn option(&mut self, inner: Ty) -> Result<Ty, TooLarge> {
-        if self.get(inner).is_option() { Ok(inner) } else { self.wrapped(inner, CType::option) }
+        if self.get(inner).is_option() {
+            return Ok(inner);
+        }
+        if let Some(option) = self.entries[inner.0 as usize].option {
+            return Ok(option);
+        }
+        let option = self.wrapped(inner, CType::option)?;
+        self.entries[inner.0 as usize].option = Some(option);
+        Ok(option)
     }
 
     pub(super) fn map(&mut self, key: type_schema::KeyType, value: Ty) -> Result<Ty, TooLarge> {
@@ -357,7 +381,7 @@ impl Types {
         let ctype = Arc::new(ctype);
         self.nodes += size.nodes;
         self.ids.insert(Arc::clone(&ctype), ty);
-        self.entries.push(Entry { ctype, plan: None, parts: None, size, name: None });
+        self.entries.push(Entry { ctype, plan: None, parts: None, list: None, option: None, size, name: None });
         ty
     }
 }

@@ -154,3 +154,10 @@ fn a_function_that_may_fail_takes_a_fallback() {
     assert_eq!(ty("in xs: List<Int>\nx = list-first(xs) with fallback: 0\nout x"), "Int");
     assert_eq!(ty("in xs: List<Int>\nx = list-first(xs) with on_error: skip\nout x"), "Int");
 }
+
+#[test]
+fn a_backoff_needs_a_delay_to_grow() {
+    let told = |options: &str| crate::messages(&format!("in t: String\nx = WordCount(t) with {options}\nout x"));
+    assert_eq!(told("retry: 2, backoff: linear"), ["`backoff` does nothing without `delay`"]);
+    assert_eq!(told("backoff: linear"), ["`backoff` does nothing without `retry`"]);
+}
