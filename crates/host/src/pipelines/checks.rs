@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pipeline::Code;
+use pipeline::{Code, Span};
 use protocol::{Error, ModuleName};
 
 use crate::access::Principal;
@@ -80,7 +80,16 @@ fn hidden(principal: &Principal, checked: &Checked, sight: &Sight) -> Option<Err
     let unknown = |code: Code| matches!(code, Code::UndefinedModule | Code::UndefinedNamespace);
     let unresolved = checked.errors().filter(|diagnostic| unknown(diagnostic.code));
     unresolved
-        .filter_map(|diagnostic| checked.source.get(diagnostic.span.range()))
-        .filter_map(|written| ModuleName::parse(written.trim()).ok())
+        .filter_map(|diagnostic| written(&checked.source, diagnostic.span))
         .find_map(|name| principal.may_call(&name).err())
+}
+
+/// The whole qualified name of which a part stands at a place; of a namespace alone, some module in it.
+fn written(source: &str, span: Span) -> Option<ModuleName> {
+    let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let (before, rest) = source.split_at_checked(span.start as usize)?;
+    let start = before.trim_end_matches(belongs).len();
+    let end = span.start as usize + rest.find(|c| !belongs(c)).unwrap_or(rest.len());
+    let name = source.get(start..end)?;
+    ModuleName::parse(name).or_else(|_| ModuleName::parse(&format!("{name}.Any"))).ok().filter(|_| !name.is_empty())
 }

@@ -160,7 +160,7 @@ async fn pipelines_that_check_no_longer_are_no_modules_until_they_do_again() {
     assert_eq!(told, ["Loud", "Outer"]);
     drop(provider);
     let broken = until(&world, "Outer", false).await;
-    assert_eq!(broken.diagnostics[0].code, "E002");
+    assert_eq!(broken.diagnostics[0].code, "E004");
     assert!(broken.plan.is_some() && world.client.names("pipeline.*").await.is_empty());
     let error = world.client.call("pipeline.Loud", json!({"word": "a"})).await.unwrap_err();
     assert_eq!((error.code(), error.details()["pipeline"].as_str()), ("pipeline.check.failed", "Loud"));

@@ -4,6 +4,7 @@ mod callers;
 mod certificates;
 mod dialling;
 mod limits;
+mod pipelines;
 mod secrets;
 mod tokens;
 mod transport;
