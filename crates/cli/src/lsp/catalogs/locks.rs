@@ -107,42 +107,40 @@ mod tests {
 
     const EMPTY: &str = r#"{"version": 1, "patterns": [], "modules": []}"#;
 
+    /// What was found below a directory; a lock above it is none of the test's.
     fn shown(news: &[News], root: &Path) -> Vec<String> {
-        let name = |path: &Path| path.strip_prefix(root).unwrap().display().to_string();
+        let name = |path: &Path| path.strip_prefix(root).ok().map(|path| path.display().to_string());
         let show = |news: &News| match news {
             News::Located { directory, lock } => {
-                format!("{} has {}", name(directory), lock.as_deref().map_or("none".into(), name))
+                let lock = lock.as_deref().and_then(name).unwrap_or_else(|| "none".into());
+                Some(format!("{} has {lock}", name(directory)?))
             }
             News::Lock { lock, catalog } => {
-                let what = catalog
-                    .as_ref()
-                    .map_or_else(|error| error.rsplit('(').next().unwrap().to_owned(), |_| "read".into());
-                format!("{}: {what}", name(lock))
+                let what = match catalog {
+                    Ok(_) => "read",
+                    Err(error) => error.rsplit('(').next().unwrap(),
+                };
+                Some(format!("{}: {what}", name(lock)?))
             }
-            other => format!("{other:?}"),
+            other => Some(format!("{other:?}")),
         };
-        news.iter().map(show).collect()
+        news.iter().filter_map(show).collect()
     }
 
     #[test]
     fn the_nearest_lock_counts_and_a_root_is_asked_last() {
         let root = TempDir::new().unwrap();
-        for (path, is_lock) in [("work/a/b", false), ("work/a", true), ("work/other", false), ("fallback", true)] {
-            fs::create_dir_all(root.path().join(path)).unwrap();
-            if is_lock {
-                fs::write(root.path().join(path).join(NAME), EMPTY).unwrap();
-            }
+        let inner = root.path().join("work/a/b");
+        fs::create_dir_all(&inner).unwrap();
+        let nearest = root.path().join("work/a").join(NAME);
+        for lock in [&nearest, &root.path().join(NAME)] {
+            fs::write(lock, EMPTY).unwrap();
         }
-        let directories = ["work/a/b", "work/other"].map(|path| root.path().join(path)).into();
-        let roots = vec![root.path().join("fallback")];
-        let news = Locks::default().look(&Following { directories, roots, ..Following::default() });
-        let expected = [
-            "work/a/modules.lock.json: read",
-            "work/a/b has work/a/modules.lock.json",
-            "fallback/modules.lock.json: read",
-            "work/other has fallback/modules.lock.json",
-        ];
-        assert_eq!(shown(&news, root.path()), expected);
+        assert_eq!(locate(&inner, &[]), Some(nearest));
+        // Nothing is above a relative path but the directory that the tests run in.
+        let lost = Path::new("no/such/directory");
+        assert_eq!(locate(lost, &[]), None);
+        assert_eq!(locate(lost, &[root.path().to_owned()]), Some(root.path().join(NAME)));
     }
 
     #[test]
