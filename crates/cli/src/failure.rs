@@ -27,7 +27,7 @@ pub(crate) struct Failure {
     /// Members of the JSON form beyond the common ones.
     facts: Map<String, Value>,
     /// What people see in place of code and message: the same with its place in a source.
-    shown: Option<String>,
+    shown: Option<Box<str>>,
 }
 
 impl Failure {
@@ -75,7 +75,7 @@ impl Failure {
 
     /// Shows people this, with code and message in it.
     pub(crate) fn shown_as(mut self, text: String) -> Self {
-        self.shown = Some(text);
+        self.shown = Some(text.into());
         self
     }
 

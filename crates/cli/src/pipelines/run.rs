@@ -79,7 +79,7 @@ async fn go(
     let inputs = match whole {
         Some(text) => vec![text],
         None if args.examples => examples(&ready.plan)?,
-        None => vec![input::from_args(&args.args, &ready.plan.input).map_err(told_of_inputs)?.to_string()],
+        None => vec![input::from_args(&args.args, &ready.plan.input)?.to_string()],
     };
     for (at, inputs) in inputs.iter().enumerate() {
         let done = once(&client, &ready, inputs, args.timeout, progress).await?;
@@ -147,15 +147,6 @@ fn examples(plan: &Planned) -> Result<Vec<String>, Failure> {
         return Err(Failure::local(codes::EXAMPLES_MISSING, message));
     }
     Ok(plan.examples.clone())
-}
-
-/// The failure of an argument, with a hint that fits a pipeline.
-fn told_of_inputs(failure: Failure) -> Failure {
-    if failure.code() == codes::INPUT_MISSING.name {
-        failure
-    } else {
-        failure.hint("`modrack check FILE` prints the types of the inputs")
-    }
 }
 
 async fn once(

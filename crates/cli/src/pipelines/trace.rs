@@ -191,14 +191,14 @@ mod tests {
             ..pb::RunRecord::default()
         };
         insta::assert_snapshot!(table(&record, &Output::new(false)), @"
-        NODE        MODULE      CALL             START    WAITED   TOOK    PROVIDER    RESULT               TIMELINE
-        clean       text.Trim   0.1              20.1 ms  20.0 ms  500 ms  ses-1 link  text.busy            ██████
-        clean       text.Trim   0.2              1.00 s   479 ms   500 ms  ses-1 link  succeeded                  ░░░░░░██████
-        b�[31m      text.Split  2                1.60 s   0        3 µs    -           cached                                  █
-        score       ml.Score    3                1.60 s   0        900 µs  -           executor.overloaded                     █
-        score       ml.Score    4                1.70 s   500 µs   299 ms  ses-1 link  cancelled                                ████
+        NODE        MODULE      CALL       START    WAITED   TOOK    PROVIDER    RESULT               TIMELINE
+        clean       text.Trim   0.1        20.1 ms  20.0 ms  500 ms  ses-1 link  text.busy            ██████
+        clean       text.Trim   0.2        1.00 s   479 ms   500 ms  ses-1 link  succeeded                  ░░░░░░██████
+        b�[31m      text.Split  2          1.60 s   0        3 µs    -           cached                                  █
+        score       ml.Score    3          1.60 s   0        900 µs  -           executor.overloaded                     █
+        score       ml.Score    4          1.70 s   500 µs   299 ms  ses-1 link  cancelled                                ████
         score       ml.Score    … 38 more  -        -        -       -           -
-        text.Upper  text.Upper  -                -        -        -       -           not needed
+        text.Upper  text.Upper  -          -        -        -       -           not needed
         ");
     }
 

@@ -17,6 +17,14 @@ async fn help_shows_the_commands_and_the_exit_codes() {
     Commands:
       serve        Run a host until SIGINT or SIGTERM
       modules      See, call and watch the modules of a host
+      check        Check pipelines against the modules of a host, or of a lock
+      fmt          Format pipelines
+      graph        Draw a pipeline: its inputs, calls and outputs with what passes between them
+      run          Run a pipeline and print its outputs
+      pipelines    Store pipelines in a host, as modules that anybody can call
+      runs         See the latest runs of pipelines
+      lsp          Serve an editor: errors while typing, completion, hover and more for pipelines, over
+                   stdin and stdout
       codegen      Write typed bindings of modules, so that an editor knows what each takes and gives
       config       See and check the configuration
       errors       Explain an error code, or list all of them
@@ -47,13 +55,13 @@ async fn help_shows_the_commands_and_the_exit_codes() {
 
     Exit codes:
       0         done
-      1         the module or the host failed, or `--check` found a difference
-      2         the command line, the input or the configuration is wrong
-      3         there is no such module or code
+      1         the module, the run or the host failed, or `--check` found a difference
+      2         the command line, the input, the pipeline or the configuration is wrong
+      3         there is no such module, pipeline, run or code
       4         the host or the provider cannot be reached, or is too busy; may pass
       5         not allowed
       6         the deadline passed first
-      130, 143  ended at once by a second SIGINT, SIGTERM
+      130, 143  ended by Ctrl-C while a pipeline ran; a host, by a second SIGINT, SIGTERM
     ");
 }
 

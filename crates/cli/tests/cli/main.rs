@@ -6,5 +6,6 @@ mod bindings;
 mod local;
 mod lsp;
 mod modules;
+mod pipelines;
 mod run;
 mod serve;

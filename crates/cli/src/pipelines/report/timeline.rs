@@ -51,7 +51,7 @@ pub(super) fn ticks(whole: u64) -> Vec<Tick> {
             base = step;
         }
     }
-    let marks = (0..).map(|at: u64| at.saturating_mul(step)).take_while(|at| *at <= whole);
+    let marks = (0..=whole / step).map(|at| at * step);
     marks.map(|at| Tick { left: percent(at, whole), text: time(at) }).collect()
 }
 
