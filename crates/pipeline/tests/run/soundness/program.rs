@@ -331,10 +331,15 @@ impl Artist {
     fn fold(&mut self, ctype: &CType, scope: &Scope) -> String {
         let (list, item) = self.some_list(scope);
         let (so_far, name) = (self.name(), self.name());
+        // Over Floats an Int literal is a Float to start from.
+        let start = match item {
+            CType::Float => self.variable(ctype, scope),
+            _ => self.expr(ctype, scope),
+        };
         let mut inner = scope.to_vec();
         inner.push((so_far.clone(), ctype.clone()));
         inner.push((name.clone(), item));
-        format!("fold({list}, {}, ({so_far}, {name}) => {})", self.expr(ctype, scope), self.expr(ctype, &inner))
+        format!("fold({list}, {start}, ({so_far}, {name}) => {})", self.expr(ctype, &inner))
     }
 
     /// A list and the type of its items.
