@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: a fresh host with the example modules of three languages, each called on a real text. Leaves nothing behind.
+//! `cargo xtask demo`: a fresh host with the example modules of three languages, each called on a real text, and a pipeline over all of them.
+//! Leaves nothing behind but the report of the pipeline's run.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,6 +14,12 @@ use crate::{python, setup};
 
 /// What the modules are called on.
 const TEXT: &str = "examples/texts/as-you-like-it.txt";
+
+/// What runs over the modules of all three languages, and with which inputs; its `text` is the text.
+const PIPELINE: &str = "examples/mixed.cst";
+const INPUTS: [&str; 2] = ["speaker=ADAM", "long=20"];
+/// Where the report of that run lies, below the root.
+const REPORT: &str = "target/demo/mixed.html";
 
 /// Builds what is needed, runs the demo, and ends every process that it started.
 pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
@@ -51,6 +58,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
         stage.show_logs()?;
         bail!("the demo's client ended with {shown}");
     }
+    run_pipeline(workspace, &stage, &address)?;
     println!();
     for provider in &mut providers {
         provider.stop()?;
@@ -58,5 +66,23 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
     let mut host = host;
     host.stop()?;
     eprintln!("  host and providers ended with status 0");
+    Ok(())
+}
+
+/// Runs the pipeline as anybody would, by the command line.
+fn run_pipeline(workspace: &Workspace, stage: &Stage<'_>, address: &str) -> Result<()> {
+    let report = workspace.path(REPORT);
+    workspace.shell.create_dir(report.parent().context("the report has a directory")?)?;
+    let text = format!("text=@{TEXT}");
+    println!("\n$ modrack run {PIPELINE} --arg {text} --arg {} --trace --report {REPORT}\n", INPUTS.join(" --arg "));
+    let mut command = Command::new(stage.built("modrack"));
+    command.current_dir(workspace.path("")).env("MODRACK_HOST", address).stdin(Stdio::null());
+    command.args(["run", PIPELINE, "--trace", "--report", REPORT, "--arg", &text]);
+    let ended = command.args(INPUTS.iter().flat_map(|input| ["--arg", input])).status();
+    let ended = ended.context("cannot start `modrack`")?;
+    if !ended.success() {
+        stage.show_logs()?;
+        bail!("the pipeline ended with {ended}");
+    }
     Ok(())
 }
