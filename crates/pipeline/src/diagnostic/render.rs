@@ -15,7 +15,8 @@ const SHOWN_BYTES: u32 = 4096;
 #[must_use]
 pub fn render(file_name: &str, source: &str, diagnostics: &[Diagnostic], colour: bool) -> String {
     let renderer = if colour { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
-    let pieces = Pieces { file_name, source, lines: LineIndex::new(source) };
+    let file_name = normalize_untrusted_str(file_name);
+    let pieces = Pieces { file_name: &file_name, source, lines: LineIndex::new(source) };
     let mut text = String::new();
     for diagnostic in diagnostics {
         text.push_str(&renderer.render(&[pieces.group(diagnostic)]));

@@ -168,7 +168,12 @@ impl Parser<'_> {
         let outer = std::mem::take(&mut self.open);
         self.within(Context::default(), Self::expr);
         if !matches!(self.kind(), InterpolationEnd | InterpolationCut) {
-            self.expected("`}`");
+            if self.is_at(StringStart) {
+                // The quote was meant to end the string around.
+                self.faults.push(unclosed_interpolation(opened));
+            } else {
+                self.expected("`}`");
+            }
             self.skip_until(|_| false);
             // Nothing but the end of the interpolation ends it: declarations are no boundary in a string.
             while !matches!(self.kind(), InterpolationEnd | InterpolationCut | Eof) {
@@ -184,9 +189,7 @@ impl Parser<'_> {
         }
         self.open = outer;
         if self.is_at(InterpolationCut) && !self.after_cut() {
-            let fault = Diagnostic::new(Code::ParseError, opened, "the interpolation has no end")
-                .label("expected `}` behind it");
-            self.faults.push(fault);
+            self.faults.push(unclosed_interpolation(opened));
         }
         self.bump();
         self.finish();
@@ -438,4 +441,8 @@ impl Parser<'_> {
             _ => self.deeper(ErrorExpr, Self::primary),
         }
     }
+}
+
+fn unclosed_interpolation(opened: Span) -> Diagnostic {
+    Diagnostic::new(Code::ParseError, opened, "the interpolation has no end").label("expected `}` behind it")
 }

@@ -11,9 +11,11 @@ fn read(source: &str) -> Duration {
     let parsed = parse(source);
     assert_eq!(parsed.syntax.text().len(), u32::try_from(source.len()).unwrap().into());
     assert!(parsed.diagnostics.len() <= MAX_DIAGNOSTICS);
-    render("x.cst", source, &parsed.diagnostics, true);
+    assert_eq!(render("x.cst", source, &parsed.diagnostics, true).is_empty(), parsed.diagnostics.is_empty());
     let formatted = format(source);
-    assert_eq!(formatted.is_ok(), parsed.diagnostics.iter().all(|fault| fault.message.contains("no output")));
+    // What the values of numbers are is nothing to the form.
+    let is_form = |message: &str| !message.contains("no output") && !message.contains("out of the range");
+    assert_eq!(formatted.is_err(), parsed.diagnostics.iter().any(|fault| is_form(&fault.message)), "{}", &source[..20]);
     started.elapsed()
 }
 
@@ -97,10 +99,10 @@ fn repeated_pieces_are_read_in_linear_time_whatever_they_are() {
         "\r",
     ];
     for piece in pieces {
-        for prefix in ["", "x = ", "x = f(", "x = \"${"] {
-            let source = format!("{prefix}{}", piece.repeat((32 << 10) / piece.len()));
+        for prefix in ["", "x = f(", "x = \"${"] {
+            let source = format!("{prefix}{}", piece.repeat((16 << 10) / piece.len()));
             let elapsed = read(&source);
-            assert!(elapsed < Duration::from_secs(20), "{prefix}{piece}: {elapsed:?}");
+            assert!(elapsed < Duration::from_secs(10), "{prefix}{piece}: {elapsed:?}");
         }
     }
 }

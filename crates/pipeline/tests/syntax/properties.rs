@@ -105,7 +105,8 @@ proptest! {
             prop_assert_eq!(without_places(&parse(&formatted).file), without_places(&parsed.file));
             prop_assert_eq!(format(&formatted).unwrap(), formatted);
         }
-        pipeline::diagnostic::render("x.cst", &source, &parsed.diagnostics, false);
+        let shown = pipeline::diagnostic::render("x.cst", &source, &parsed.diagnostics, false);
+        prop_assert_eq!(shown.is_empty(), parsed.diagnostics.is_empty());
     }
 
     #[test]
