@@ -140,6 +140,19 @@ async def test_an_old_plan_is_asked_for_again_and_the_run_sent_once_more(kind: s
 
 
 @both
+async def test_a_run_that_failed_is_never_repeated(kind: str) -> None:
+    def refuse(_: Any) -> Any:
+        raise ModuleError("text.not_yet", "not yet", category="FAILED_PRECONDITION")
+
+    async with hosted(kind) as (host, do):
+        await do("run_pipeline", SHOUT, text="a")
+        host.pipelines[SHOUT].run = refuse
+        with pytest.raises(FailedPrecondition):
+            await do("run_pipeline", SHOUT, text="a")
+        assert len(host.runs) == 2
+
+
+@both
 async def test_a_failure_says_where_it_happened(kind: str) -> None:
     def refuse(_: Any) -> Any:
         where = {"run_id": "run-1", "node": "0", "module": "text.Uppercase", "line": "2", "column": "5"}

@@ -117,6 +117,15 @@ test("an old plan is asked for again and the run sent once more", async () => {
   expect(host.pipelines.runs).toHaveLength(4);
 });
 
+test("a run that failed is never repeated", async () => {
+  await client.runPipeline(SHOUT, { text: "a" });
+  known(SHOUT).run = () => {
+    throw new ModuleError("text.not_yet", "not yet", { category: "FAILED_PRECONDITION" });
+  };
+  await expect(client.runPipeline(SHOUT, { text: "a" })).rejects.toMatchObject({ code: "text.not_yet" });
+  expect(host.pipelines.runs).toHaveLength(2);
+});
+
 test("a failure says where it happened, and the record is there for it", async () => {
   const details = { run_id: "run-1", node: "0", module: "text.Uppercase", line: "2", column: "5" };
   known(SHOUT).run = () => {

@@ -177,4 +177,6 @@ class Which:
 
     def may_repeat(self, error: ModrackError, *, is_fresh: bool) -> bool:
         """Whether an old plan is why a run did not begin: the host says so, or the inputs do not fit its types."""
-        return error.code == PLAN_CHANGED or (not is_fresh and isinstance(error, CodecError | FailedPrecondition))
+        if error.code == PLAN_CHANGED:
+            return True
+        return not is_fresh and (isinstance(error, CodecError) or error.code == SCHEMA_CHANGED)
