@@ -153,7 +153,6 @@ impl Answer<'_> {
         DocumentHighlight { range: self.range(place.span), kind: Some(kind) }
     }
 
-    #[expect(clippy::mutable_key_type, reason = "the protocol's library wants a map by URI; nothing changes one")]
     fn edits(&self, edits: Vec<ide::Edit>) -> WorkspaceEdit {
         let edits = edits.into_iter().map(|edit| TextEdit { range: self.range(edit.span), new_text: edit.text });
         WorkspaceEdit::new(HashMap::from([(self.snapshot.uri.clone(), edits.collect())]))
