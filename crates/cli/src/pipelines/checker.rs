@@ -21,7 +21,7 @@ use crate::target;
 /// Who knows the modules.
 pub(super) enum Checker {
     Lock(Box<Catalog>),
-    Host(Client),
+    Host(Box<Client>),
 }
 
 /// What there is to say of a source.
@@ -51,7 +51,7 @@ impl Checker {
             Some(file) => Ok(Self::Lock(Box::new(Catalog::from_lock(&lock::read(&file)?)))),
             None => {
                 let target = target::resolve(against.connect, config)?;
-                Ok(Self::Host(Client::connect(&target).await?))
+                Ok(Self::Host(Box::new(Client::connect(&target).await?)))
             }
         }
     }

@@ -169,7 +169,7 @@ impl<'p> Builder<'p> {
             node.place = place;
         }
         let fallback = guard.fallback.map(|node| {
-            let text = snippet(self.source, scene.frame.body.nodes[index(node)].span);
+            let text = scene.frame.text(node, self.source);
             cut(format!("fallback: {text}"))
         });
         let on_error = match guard.on_error {

@@ -177,9 +177,18 @@ impl<'p> Frame<'p> {
         operands
     }
 
+    /// A value as it is written where it is used: a binding by its name.
+    pub(super) fn text(&self, node: NodeId, source: &str) -> String {
+        let node = &self.body.nodes[index(node)];
+        match &node.name {
+            Some(name) => name.to_string(),
+            None => snippet(source, node.span),
+        }
+    }
+
     /// What a node is as one line.
     pub(super) fn label(&self, at: usize, source: &str) -> String {
-        let of = |node: NodeId| snippet(source, self.body.nodes[index(node)].span);
+        let of = |node: NodeId| self.text(node, source);
         match &self.body.nodes[at].op {
             Op::If { otherwise, .. } if self.chained[index(*otherwise)] => "branch".into(),
             Op::If { condition, .. } => format!("if {}", of(*condition)),
@@ -195,9 +204,7 @@ impl<'p> Frame<'p> {
     pub(super) fn operand_label(&self, at: usize, operand: &Operand, plan: &Plan, source: &str) -> String {
         match (&self.body.nodes[at].op, operand) {
             (Op::Match { subject, .. }, Operand { test: Some(test), .. }) => self.arm(*subject, test, plan),
-            (_, Operand { case: Some(condition), .. }) => {
-                snippet(source, self.body.nodes[index(*condition)].span).chars().take(32).collect()
-            }
+            (_, Operand { case: Some(condition), .. }) => self.text(*condition, source).chars().take(32).collect(),
             _ => operand.label.clone(),
         }
     }

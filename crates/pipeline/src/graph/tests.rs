@@ -231,6 +231,17 @@ fn an_arm_of_a_match_says_what_it_takes() {
 }
 
 #[test]
+fn a_binding_is_told_by_its_name_where_it_is_used() {
+    let graph = graph(
+        "in text: String\nlong = text.Length(text) > 9\nspare = text.Upper(text)\n\
+         said = if (long) \"long\" else text.Replace(text, \"a\") with fallback: spare\nout said\n",
+    );
+    let shown = shown(&graph);
+    assert!(shown.contains("choice `if long`"), "{shown}");
+    assert!(shown.contains("[fallback: spare]"), "{shown}");
+}
+
+#[test]
 fn a_fallback_belongs_to_its_call() {
     insta::assert_snapshot!(shown(&graph(
         "in text: String\n\
