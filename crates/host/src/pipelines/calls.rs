@@ -30,7 +30,8 @@ pub(crate) struct Calls {
 impl Invoke for Calls {
     async fn invoke(&self, call: Invocation<'_>) -> Result<Invoked, NotInvoked> {
         let site = self.prepared.site(call.site).expect("the sites of a plan are those of its program");
-        let route = self.route(call.module).map_err(|failure| NotInvoked { failure, facts: CallFacts::default() })?;
+        let route =
+            self.route(call.module).map_err(|failure| NotInvoked { failure: *failure, facts: CallFacts::default() })?;
         let mut trace = self.trace.clone();
         let span = self.telemetry.begin_node(&site.node, call.number, &mut trace);
         let request = executor::Call {
@@ -71,14 +72,14 @@ impl Invoke for Calls {
 
 impl Calls {
     /// The live route of a module, as it was planned.
-    fn route(&self, module: &PlannedModule) -> Result<Arc<Route>, Failure> {
+    fn route(&self, module: &PlannedModule) -> Result<Arc<Route>, Box<Failure>> {
         let routes = self.registry.routes();
         match routes.get(&module.name) {
             Some(route) if route.fingerprint == module.fingerprint => Ok(Arc::clone(route)),
-            Some(_) => Err(changed(module)),
+            Some(_) => Err(Box::new(changed(module))),
             None => {
                 let message = format!("`{}` is not registered any more", module.name);
-                Err(of_module(failure(codes::PLAN_MODULE_GONE, message), module))
+                Err(Box::new(of_module(failure(codes::PLAN_MODULE_GONE, message), module)))
             }
         }
     }

@@ -19,6 +19,9 @@ pub(crate) struct Sight {
     pub(crate) of: Option<String>,
 }
 
+/// A module and the language of its provider.
+type Known = (Arc<Module>, Arc<str>);
+
 /// Catalogs of the present routes.
 pub(crate) struct Catalogs {
     caches: Vec<String>,
@@ -28,7 +31,7 @@ pub(crate) struct Catalogs {
 #[derive(Default)]
 struct Held {
     generation: Option<u64>,
-    modules: Vec<(Arc<Module>, Arc<str>)>,
+    modules: Vec<Known>,
     version: u64,
     whole: Arc<Catalog>,
     /// What those see who may not list, by their scopes; of this version.
@@ -90,9 +93,7 @@ impl Catalogs {
                 (Arc::clone(&route.module), Arc::from(language))
             })
             .collect();
-        let same = |(old, new): (&(Arc<Module>, Arc<str>), &(Arc<Module>, Arc<str>))| {
-            Arc::ptr_eq(&old.0, &new.0) && old.1 == new.1
-        };
+        let same = |(old, new): (&Known, &Known)| Arc::ptr_eq(&old.0, &new.0) && old.1 == new.1;
         let unchanged = held.generation.is_some()
             && modules.len() == held.modules.len()
             && held.modules.iter().zip(&modules).all(same);
@@ -106,7 +107,7 @@ impl Catalogs {
         held
     }
 
-    fn catalog<'m>(&self, modules: impl Iterator<Item = &'m (Arc<Module>, Arc<str>)>) -> Catalog {
+    fn catalog<'m>(&self, modules: impl Iterator<Item = &'m Known>) -> Catalog {
         let catalog = Catalog::new(modules.map(|(module, language)| signature(module, language)));
         self.caches.iter().fold(catalog, |catalog, cache| catalog.with_cache(cache.as_str()))
     }

@@ -101,7 +101,7 @@ pub(crate) fn partial_outputs(
     use pb::partial_output::Value;
     let shown = |(name, data): &(String, bytes::Bytes)| {
         let value = match form {
-            Form::MessagePack => Value::Data(data.to_vec().into()),
+            Form::MessagePack => Value::Data(data.to_vec()),
             Form::Json => {
                 let (_, schema) = prepared.outputs.iter().find(|(declared, _)| declared == name)?;
                 Value::Json(type_schema::msgpack_to_json(data, schema).ok()?.to_string())

@@ -113,16 +113,7 @@ impl Modules {
 
     /// Serves them by the link, until the answer is dropped.
     pub(crate) async fn serve(self, world: &World) -> Provider {
-        self.replace(world, "").await
-    }
-
-    /// Serves them in the place of a session.
-    pub(crate) async fn replace(self, world: &World, token: &str) -> Provider {
-        let request = pb::RegisterRequest {
-            session_token: token.to_owned(),
-            allow_breaking: true,
-            ..registration(&self.namespace, self.specs)
-        };
+        let request = registration(&self.namespace, self.specs);
         let session = world.client.register(request).await.unwrap().keep_alive();
         let handlers = self.handlers;
         let connection = session.link().await;
@@ -143,13 +134,14 @@ impl Modules {
                 Bytes::from(json_to_msgpack(&value.to_string(), &output).unwrap())
             }
         }));
-        Provider { session, task: task.abort_handle() }
+        Provider { _session: session, task: task.abort_handle() }
     }
 }
 
 /// A provider. Dropping it breaks its connection.
 pub(crate) struct Provider {
-    pub(crate) session: Session,
+    /// Sends heartbeats while it lives.
+    _session: Session,
     task: AbortHandle,
 }
 
