@@ -308,6 +308,14 @@ async fn config_show_says_where_each_value_came_from() {
     telemetry.otlp_endpoint        ""                                          default
     telemetry.sample_ratio         1.0                                         default
     telemetry.service_name         "modrack-host"                              default
+    pipelines.run_timeout_ms       300000                                      default
+    pipelines.max_run_timeout_ms   3600000                                     default
+    pipelines.call_timeout_ms      30000                                       default
+    pipelines.each_concurrency     64                                          default
+    pipelines.max_runs             1024                                        default
+    pipelines.kept_runs            256                                         default
+    pipelines.max_stored           1000                                        default
+    pipelines.cache_bytes          67108864                                    default
     unary.allow                    ["127.0.0.0/8","::1/128"]                   default
     unary.ca_file                  ""                                          default
     "#);
@@ -367,7 +375,7 @@ async fn config_check_tells_every_fault_and_fails() {
     insta::assert_snapshot!(shown(modrack(dir.path(), &["config", "check", "host.toml"]), "").await, @"
     exit 0
     --- stdout
-    the configuration holds: `host.toml`, 1 of 32 keys set
+    the configuration holds: `host.toml`, 1 of 40 keys set
     ");
     insta::assert_snapshot!(shown(modrack(dir.path(), &["config", "check", "no.toml"]), "").await, @r"
     exit 2
