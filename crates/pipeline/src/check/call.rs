@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use type_schema::CType;
 
-use crate::ast::{Call, Expr, ExprKind, OptionValue};
+use crate::ast::{Call, Expr, ExprKind};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::plan::{self, Op};
 
 use super::arguments::Wanted;
 use super::expr::Goal;
 use super::modules::{Callee, Target};
+use super::options::Fallback;
 use super::report::Why;
 use super::types::Ty;
 use super::{Checker, Value};
@@ -40,19 +41,17 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Finds the faults in the arguments of a call that has one itself.
+    /// Finds the faults in the arguments and options of a call that has one itself.
     fn look_into(&mut self, call: &'a Call) {
         for arg in &call.args {
             self.look_at(&arg.value);
         }
-        for option in &call.options {
-            match &option.value {
-                Some(OptionValue::Expr(value)) => self.look_at(value),
-                Some(OptionValue::Word(word)) if option.name.text == "fallback" => {
-                    self.variable(&word.text, word.span);
-                }
-                _ => {}
+        match self.options(call).fallback {
+            Some(Fallback::Variable(name)) => {
+                self.variable(&name.text, name.span);
             }
+            Some(Fallback::Expr(value)) => self.look_at(value),
+            None => {}
         }
     }
 

@@ -137,7 +137,8 @@ impl<'a> Checker<'a> {
         self.error(Diagnostic::new(Code::OptionWithoutEffect, option.span, message).label("no effect").help(help));
     }
 
-    fn options(&mut self, call: &'a Call) -> Asked<'a> {
+    /// The options as written, whatever is called.
+    pub(super) fn options(&mut self, call: &'a Call) -> Asked<'a> {
         let mut asked = Asked::default();
         let mut first: HashMap<&str, Span> = HashMap::new();
         for option in &call.options {

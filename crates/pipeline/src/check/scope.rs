@@ -77,12 +77,26 @@ impl<'a> Checker<'a> {
             .label("not found");
         if self.is_function(name) {
             diagnostic = diagnostic.help(format!("`{name}` is a function: call it, or give `(x) => {name}(x)`"));
+        } else if let Some((left, right)) = self.subtraction(name) {
+            diagnostic = diagnostic.help(format!("a hyphen belongs to a name; to subtract, write `{left} - {right}`"));
         } else {
             let locals = self.locals.iter().rev().map(|local| local.name);
             let globals = self.globals.iter().map(|global| global.name.text.as_str());
             diagnostic = self.offer(diagnostic, name, locals.chain(globals)).0;
         }
         self.error(diagnostic);
+    }
+
+    /// Both sides of a name that was meant as a subtraction: the left one is a variable, the right one is too, or a number.
+    fn subtraction<'n>(&self, name: &'n str) -> Option<(&'n str, &'n str)> {
+        let is_variable = |name: &str| {
+            self.locals.iter().any(|local| local.name == name)
+                || self.globals.iter().any(|global| global.name.text == name)
+        };
+        let is_operand =
+            |name: &str| is_variable(name) || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()));
+        let sides = name.match_indices('-').map(|(at, _)| (&name[..at], &name[at + 1..]));
+        sides.into_iter().find(|(left, right)| is_variable(left) && is_operand(right))
     }
 
     /// Declares the inputs.

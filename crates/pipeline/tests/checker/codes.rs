@@ -38,6 +38,23 @@ error[E001]: nothing here is called `Uppercase`
   |
   = help: `Uppercase` is a function: call it, or give `(x) => Uppercase(x)`
 ");
+code!(e001_says_how_to_subtract, "in last-day: Int\nin n: Int\na = last-day-1\nb = n-last-day\nout a\nout b\n", @"
+error[E001]: nothing here is called `last-day-1`
+ --> a.cst:3:5
+  |
+3 | a = last-day-1
+  |     ^^^^^^^^^^ not found
+  |
+  = help: a hyphen belongs to a name; to subtract, write `last-day - 1`
+
+error[E001]: nothing here is called `n-last-day`
+ --> a.cst:4:5
+  |
+4 | b = n-last-day
+  |     ^^^^^^^^^^ not found
+  |
+  = help: a hyphen belongs to a name; to subtract, write `n - last-day`
+");
 code!(e002_names_the_nearest_module, "in text: String\nupper = Upercase(text)\nout upper\n", @"
 error[E002]: no module is called `Upercase`
  --> a.cst:2:9

@@ -123,3 +123,9 @@ fn the_arguments_of_an_unknown_function_are_checked_and_its_lambdas_are_no_fault
     assert_eq!(codes("in xs: List<Int>\na = nope(xs, (x) => x.y + zz)\nout a"), ["E002", "E001"]);
     assert_eq!(codes("in xs: List<Int>\na = map((x) => x.y + zz)\nout a"), ["E019", "E001"]);
 }
+
+#[test]
+fn the_options_of_an_unknown_function_are_checked() {
+    let source = "in x: Int\na = nope(x) with retri: 3, timeout: 5, fallback: zz\nout a";
+    assert_eq!(codes(source), ["E002", "E016", "E016", "E001"]);
+}
