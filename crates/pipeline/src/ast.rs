@@ -297,6 +297,24 @@ pub struct Arg {
     pub value: Expr,
 }
 
+/// The names of all options of calls, in the order of the page.
+pub const OPTIONS: &[&str] = &[
+    "retry",
+    "timeout",
+    "delay",
+    "backoff",
+    "fallback",
+    "cache",
+    "cache_backend",
+    "throttle",
+    "concurrency",
+    "on_error",
+    "lazy",
+    "priority",
+    "batch",
+    "batch_timeout",
+];
+
 /// `name: value` behind `with`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallOption {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::ast::{Call, CallOption, Expr, ExprKind, Name, OptionValue, StrPart};
+use crate::ast::{Call, CallOption, Expr, ExprKind, Name, OPTIONS, OptionValue, StrPart};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::plan::{Backoff, Guard, OnError, Op, Policy, Rate};
 use crate::stdlib::{Function, Kind};
@@ -17,23 +17,6 @@ use super::report::Why;
 use super::types::Ty;
 use super::{Checker, Value};
 
-/// Every option, in the order of the page.
-pub(super) const OPTIONS: &[&str] = &[
-    "retry",
-    "timeout",
-    "delay",
-    "backoff",
-    "fallback",
-    "cache",
-    "cache_backend",
-    "throttle",
-    "concurrency",
-    "on_error",
-    "lazy",
-    "priority",
-    "batch",
-    "batch_timeout",
-];
 const BACKOFFS: &[(&str, Backoff)] =
     &[("exponential", Backoff::Exponential), ("linear", Backoff::Linear), ("fixed", Backoff::Fixed)];
 const PRIORITIES: &[(&str, i32)] = &[("critical", 100), ("high", 80), ("normal", 50), ("low", 20), ("background", 0)];

@@ -4,32 +4,16 @@
 use super::Parser;
 use super::decl::streaming;
 use super::recover::{PARENS, Trailing};
+use crate::ast::OPTIONS;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::syntax::SyntaxKind::*;
-
-/// The options of calls. Inside a list, `, name:` behind an option is another option if it is one of these.
-const OPTIONS: [&str; 13] = [
-    "retry",
-    "timeout",
-    "delay",
-    "backoff",
-    "fallback",
-    "cache",
-    "cache_backend",
-    "throttle",
-    "concurrency",
-    "on_error",
-    "priority",
-    "batch",
-    "batch_timeout",
-];
 
 /// Options of streaming pipelines.
 const STREAMING: [&str; 3] = ["window", "join", "checkpoint"];
 
 /// Whether `, name:` goes on with the options of a call, where it could also be the next item of a list.
 pub(crate) fn is_option(name: &str) -> bool {
-    OPTIONS.contains(&name) || STREAMING.contains(&name) || name == "lazy"
+    OPTIONS.contains(&name) || STREAMING.contains(&name)
 }
 
 impl Parser<'_> {
