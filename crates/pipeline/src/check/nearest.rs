@@ -27,7 +27,7 @@ pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c s
     near.truncate(OFFERED);
     // A near hit makes farther ones noise.
     let best = near.first().map_or(0, |(distance, _)| *distance);
-    near.into_iter().filter(|(distance, _)| *distance <= best + 1).map(|(_, name)| name).collect()
+    near.into_iter().filter(|(distance, _)| *distance == best).map(|(_, name)| name).collect()
 }
 
 /// A line of help that offers names, if there are some.
