@@ -24,6 +24,8 @@ pub(crate) struct Pipelines {
     pub(crate) shelf: watch::Receiver<Arc<Shelf>>,
     /// What happens in runs, where the client wants to hear it.
     pub(crate) runs: Option<broadcast::Receiver<Arc<pb::RunEvent>>>,
+    /// Names that `cache_backend` may take, ascending; told once.
+    pub(crate) caches: Vec<String>,
 }
 
 /// Events for modules that match `pattern`, until the client leaves or the host stops.
@@ -72,7 +74,7 @@ enum News {
     NotStored(String),
     Run(Arc<pb::RunEvent>),
     Missed(u64),
-    Synced(usize),
+    Synced(pb::WatchSynced),
 }
 
 impl Watcher {
@@ -129,7 +131,10 @@ impl Watcher {
         if !self.synced {
             self.synced = true;
             self.tell_shelf();
-            self.waiting.push_back(News::Synced(page.routes.len()));
+            self.waiting.push_back(News::Synced(pb::WatchSynced {
+                modules: u32::try_from(page.routes.len()).unwrap_or(u32::MAX),
+                caches: std::mem::take(&mut self.pipelines.caches),
+            }));
         }
     }
 
@@ -187,7 +192,7 @@ fn event(news: News) -> Event {
         News::NotStored(name) => Event::PipelineRemoved(pb::PipelineRemoved { name }),
         News::Run(event) => Event::Run(pb::RunEvent::clone(&event)),
         News::Missed(count) => Event::RunsMissed(pb::RunEventsMissed { count }),
-        News::Synced(modules) => Event::Synced(pb::WatchSynced { modules: u32::try_from(modules).unwrap_or(u32::MAX) }),
+        News::Synced(synced) => Event::Synced(synced),
     }
 }
 
@@ -224,7 +229,7 @@ mod tests {
         }
 
         fn watch(&self, pattern: &str) -> Events {
-            let pipelines = Pipelines { shelf: watch::channel(Arc::default()).1, runs: None };
+            let pipelines = Pipelines { shelf: watch::channel(Arc::default()).1, runs: None, caches: Vec::new() };
             Box::pin(events(&self.registry, pattern, pipelines, self.stop.clone()))
         }
     }

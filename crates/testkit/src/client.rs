@@ -63,6 +63,14 @@ impl Client {
         Self { http, origin: address.parse().unwrap_or_else(|_| panic!("`{address}` is no address")) }
     }
 
+    /// A client that takes so many bytes of an answer before somebody reads it.
+    #[must_use]
+    pub fn with_window(address: &str, bytes: u32) -> Self {
+        let mut builder = HttpClient::builder(TokioExecutor::new());
+        let http = builder.http2_only(true).http2_initial_stream_window_size(bytes).build_http();
+        Self { http, origin: address.parse().unwrap_or_else(|_| panic!("`{address}` is no address")) }
+    }
+
     pub(crate) fn host(&self) -> HostClient<Http> {
         HostClient::with_origin(self.http.clone(), self.origin.clone()).max_decoding_message_size(usize::MAX)
     }

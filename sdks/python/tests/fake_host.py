@@ -514,6 +514,6 @@ class FakeHost(FakePipelines, ModuleRegistryAsyncServicer, HostAsyncServicer):
         modules = [self._module(f"{r.namespace}.{m.name}") for r in self.registrations[-1:] for m in r.modules]
         for module in modules:
             yield host_pb.WatchResponse(added=host_pb.ModuleAdded(module=module))
-        yield host_pb.WatchResponse(synced=host_pb.WatchSynced(modules=len(modules)))
+        yield host_pb.WatchResponse(synced=host_pb.WatchSynced(modules=len(modules), caches=["memory"]))
         yield host_pb.WatchResponse(removed=host_pb.ModuleRemoved(name="text.Gone", reason="link_lost"))
         await asyncio.sleep(WAIT)

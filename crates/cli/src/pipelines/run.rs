@@ -185,7 +185,10 @@ async fn follow(
             Some(Event::Started(started)) => progress.started(&started),
             Some(Event::NodeStarted(started)) => progress.node_started(&started),
             Some(Event::NodeEnded(ended)) => progress.node_ended(&ended),
-            Some(Event::Ended(ended)) => return done(ended),
+            Some(Event::Ended(ended)) => {
+                progress.missed(ended.events_missed);
+                return done(ended);
+            }
             // An event of a later version.
             None => {}
         }

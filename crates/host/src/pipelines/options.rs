@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pipeline::catalog::DEFAULT_CACHE;
+
 use crate::config::Config;
 
 /// Runs inside one another, at the most.
@@ -42,5 +44,12 @@ impl Options {
             caches: pipelines.caches.iter().map(|cache| cache.name.clone()).collect(),
             directory: config.data_dir.join("pipelines"),
         }
+    }
+
+    /// Names that `cache_backend` may take, ascending.
+    pub(crate) fn cache_names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.caches.iter().cloned().chain([DEFAULT_CACHE.to_owned()]).collect();
+        names.sort_unstable();
+        names
     }
 }

@@ -78,7 +78,7 @@ pub(crate) struct Begin {
     pub(crate) span: CallSpan,
     /// The run that began this one, if one did.
     pub(crate) parent: Option<String>,
-    /// Who wants to hear the events; those that find no room are not told.
+    /// Who wants to hear the events; those that find no room are not told, but counted.
     pub(crate) events: Option<mpsc::Sender<Told>>,
 }
 
@@ -95,6 +95,8 @@ pub(crate) struct Ended {
     /// Canonical bytes of the plan's output type.
     pub(crate) outcome: Result<Bytes, Error>,
     pub(crate) record: Arc<pb::RunRecord>,
+    /// Events that found no room.
+    pub(crate) missed: u64,
 }
 
 impl Begun {
@@ -110,7 +112,7 @@ impl Begun {
                     error: Some(error.to_proto()),
                     ..pb::RunRecord::default()
                 };
-                Ended { outcome: Err(error), record: Arc::new(record) }
+                Ended { outcome: Err(error), record: Arc::new(record), missed: 0 }
             }
         }
     }
@@ -236,14 +238,15 @@ impl Runs {
             trace,
             telemetry: self.telemetry.clone(),
         };
+        let mut missed = 0;
         let observe = |event: run::Event<'_>| {
             live.progress.note(&event);
             let watched = self.events.receiver_count() > 0;
             if events.is_some() || watched {
                 let told = record::event(&event, live.progress.began);
                 if let Some(events) = &events {
-                    // A reader that falls behind hears of these calls in the record alone.
-                    let _behind = events.try_send(told.clone()).is_err();
+                    // A reader that falls behind hears of these calls in the record alone, and how many events there were.
+                    missed += u64::from(events.try_send(told.clone()).is_err());
                 }
                 self.tell(live, || told);
             }
@@ -283,7 +286,7 @@ impl Runs {
             error: error.as_ref().map(Error::to_proto),
         });
         self.end(live, &record);
-        Ended { outcome: outcome.map_err(|(error, _)| error), record }
+        Ended { outcome: outcome.map_err(|(error, _)| error), record, missed }
     }
 
     /// Why a run has to end, once it has to.
@@ -307,7 +310,7 @@ impl Runs {
             let mut told = record::short(record);
             told.nodes.clone_from(&record.nodes);
             told.nodes.iter_mut().for_each(|node| node.recorded.clear());
-            Told::Ended(pb::RunEnded { outputs: None, record: Some(told) })
+            Told::Ended(pb::RunEnded { outputs: None, record: Some(told), events_missed: 0 })
         });
     }
 

@@ -173,6 +173,7 @@ impl Host for ClientSurface {
         let pipelines = watch::Pipelines {
             shelf: self.pipelines.stored.subscribe(),
             runs: runs.then(|| self.pipelines.runs.subscribe()),
+            caches: self.pipelines.options.cache_names(),
         };
         let events = watch::events(&self.registry, &pattern, pipelines, self.stop.clone());
         Ok(Response::new(Box::pin(events)))

@@ -23,7 +23,7 @@ const FILE: &str = "pipeline.cst";
 /// Most runs of a listing, and how many where nobody says.
 pub(crate) const MAX_RUNS: u32 = 1000;
 const RUNS: u32 = 100;
-/// Events that may wait for a client; those beyond are told by the record alone.
+/// Events that may wait for a client; those beyond are told by the record alone, and counted.
 const EVENTS: usize = 4096;
 
 pub(crate) type RunStream = Pin<Box<dyn Stream<Item = Result<pb::RunPipelineStreamResponse, Status>> + Send>>;
@@ -78,7 +78,7 @@ impl ClientSurface {
         span: CallSpan,
     ) -> Result<pb::RunPipelineResponse, Error> {
         let (prepared, mut begun, form) = self.begin(principal, asked, request, span, None).await?;
-        let Ended { outcome, record } = begun.ended().await;
+        let Ended { outcome, record, .. } = begun.ended().await;
         let outputs = outcome?;
         let outputs = match form {
             Form::MessagePack => pb::run_pipeline_response::Outputs::OutputData(outputs.into()),
@@ -282,7 +282,7 @@ fn messages(
 
 fn end(ended: Ended, prepared: &Prepared, form: Form, message_bytes: usize) -> pb::RunEnded {
     use pb::run_ended::Outputs;
-    let Ended { outcome, record } = ended;
+    let Ended { outcome, record, missed } = ended;
     let outputs = outcome.and_then(|outputs| {
         Ok(match form {
             Form::MessagePack => Outputs::OutputData(outputs.into()),
@@ -290,7 +290,7 @@ fn end(ended: Ended, prepared: &Prepared, form: Form, message_bytes: usize) -> p
         })
     });
     let outputs = outputs.unwrap_or_else(|error| Outputs::Error(error.to_proto()));
-    let mut ended = pb::RunEnded { outputs: Some(outputs), record: None };
+    let mut ended = pb::RunEnded { outputs: Some(outputs), record: None, events_missed: missed };
     let size = ended.encoded_len() + MARGIN;
     if size > message_bytes {
         let message = format!("outputs of {size} bytes do not fit a message of {message_bytes}");

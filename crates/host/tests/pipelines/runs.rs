@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use host::config::Cache;
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::run_pipeline_stream_response::Event;
 use serde_json::{Value, json};
@@ -137,4 +138,48 @@ async fn a_client_that_leaves_cancels_its_run() {
         }
     }
     assert_eq!(world.client.get_run(&started.run_id).await.unwrap().outcome(), pb::RunOutcome::Cancelled);
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_misses_events_and_its_end_says_how_many() {
+    const CALLS: u64 = 5000;
+    let world = World::start().await;
+    let _provider = text().serve(&world).await;
+    let mut watch = world.client.watch_runs("").await.unwrap();
+    while !matches!(watch.next().await.unwrap(), Some(pb::watch_response::Event::Synced(_))) {}
+    let source = "in words: List<String>\nloud = map(words, (w) => Upper(w))\nout loud\n";
+    let words: Vec<_> = (0..CALLS).map(|n| n.to_string()).collect();
+    let reader = testkit::Client::with_window(&world.url, 1024);
+    let mut events = reader.run_stream(source_run(source, &json!({ "words": words }))).await.unwrap();
+    loop {
+        let Some(pb::watch_response::Event::Run(run)) = watch.next().await.unwrap() else { continue };
+        if let Some(Event::Ended(ended)) = run.event.unwrap().event {
+            assert_eq!(ended.events_missed, 0, "a watch counts by itself");
+            break;
+        }
+    }
+    let mut told = 0;
+    let ended = loop {
+        match events.next().await.unwrap().unwrap() {
+            Event::Started(_) => {}
+            Event::NodeStarted(_) | Event::NodeEnded(_) => told += 1,
+            Event::Ended(ended) => break ended,
+        }
+    };
+    assert!(ended.events_missed > 0 && told >= 4096, "{told} were told, {} were missed", ended.events_missed);
+    assert_eq!(told + ended.events_missed, 2 * CALLS);
+    assert_eq!(ended.record.unwrap().nodes[0].calls, CALLS);
+}
+
+#[tokio::test]
+async fn a_watch_tells_which_caches_there_are() {
+    let name = |name: &str| Cache { name: name.into(), max_bytes: 1_000_000 };
+    let world = World::start_with(|config| config.pipelines.caches = vec![name("small"), name("large")]).await;
+    let mut watch = world.client.watch("").await.unwrap();
+    loop {
+        if let Some(pb::watch_response::Event::Synced(synced)) = watch.next().await.unwrap() {
+            assert_eq!(synced.caches, ["large", "memory", "small"]);
+            break;
+        }
+    }
 }

@@ -16,6 +16,7 @@ use type_schema::{CType, Schema, json_to_msgpack, msgpack_to_json};
 /// A host that serves on a port of its own.
 pub(crate) struct World {
     pub(crate) client: Client,
+    pub(crate) url: String,
     pub(crate) executor: executor::Handle,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<(), host::ServeError>>,
@@ -39,7 +40,7 @@ impl World {
         let serving = tokio::spawn(host::serve(config, async move { drop(stopped.await) }, ready));
         let running = running.await.expect("the host starts");
         let url = format!("http://{}", running.addresses.listen.unwrap());
-        Self { client: Client::new(&url), executor: running.executor, stop: Some(stop), serving, directory }
+        Self { client: Client::new(&url), url, executor: running.executor, stop: Some(stop), serving, directory }
     }
 
     /// Where the host keeps its state.

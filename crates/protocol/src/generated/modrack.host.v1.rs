@@ -269,6 +269,10 @@ pub struct RunEnded {
     /// What happened.
     #[prost(message, optional, tag = "4")]
     pub record: ::core::option::Option<RunRecord>,
+    /// How many events of calls were not told because the client did not keep up; `record` counts those calls all the same. Always 0
+    /// in a watch, which has `RunEventsMissed`.
+    #[prost(uint64, tag = "5")]
+    pub events_missed: u64,
     /// Set when it succeeded; in the form of the inputs.
     #[prost(oneof = "run_ended::Outputs", tags = "1, 2, 3")]
     pub outputs: ::core::option::Option<run_ended::Outputs>,
@@ -1053,11 +1057,14 @@ pub struct ModuleRemoved {
     pub reason: ::prost::alloc::string::String,
 }
 /// The present state is told.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchSynced {
     /// How many modules there are.
     #[prost(uint32, tag = "1")]
     pub modules: u32,
+    /// Names that `cache_backend` of a pipeline may take, ascending; always with `memory`.
+    #[prost(string, repeated, tag = "2")]
+    pub caches: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// State of a session that provides a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

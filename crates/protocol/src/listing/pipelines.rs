@@ -149,7 +149,13 @@ pub fn event(event: &pb::RunPipelineStreamResponse) -> Value {
                 Some(Outputs::Error(error)) => (Value::Null, failure(error)),
                 None => (Value::Null, Value::Null),
             };
-            json!({ "event": "ended", "outputs": outputs, "error": error, "record": ended.record.as_ref().map(run) })
+            json!({
+                "event": "ended",
+                "outputs": outputs,
+                "error": error,
+                "record": ended.record.as_ref().map(run),
+                "events_missed": ended.events_missed,
+            })
         }
         // An event of a later version.
         None => json!({ "event": "unknown" }),

@@ -229,7 +229,7 @@ impl Host for FakeHost {
         let module = Some(self.0.lock().unwrap().module("test.Module")?);
         let events = [
             Some(Event::Added(ModuleAdded { module })),
-            Some(Event::Synced(WatchSynced { modules: 1 })),
+            Some(Event::Synced(WatchSynced { modules: 1, caches: vec!["memory".to_owned()] })),
             None,
             Some(Event::Removed(ModuleRemoved { name: "test.Module".to_owned(), reason: "link_lost".to_owned() })),
         ];

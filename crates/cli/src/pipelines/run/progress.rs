@@ -92,6 +92,14 @@ impl Progress {
         }
     }
 
+    /// Says above the lines that they do not show everything, where that is so.
+    pub(super) fn missed(&self, events: u64) {
+        let Some(lines) = self.lines.as_ref().filter(|_| events > 0) else { return };
+        let note = format!("note: {events} events of calls were missed; `--trace` counts every call");
+        // A terminal that takes no text shows no lines either.
+        let _unseen = lines.println(note).is_err();
+    }
+
     /// Takes back the lines of nodes that never ran, and leaves the others as they are.
     pub(super) fn end(&self) {
         for (_, node) in std::mem::take(&mut *self.nodes.borrow_mut()) {

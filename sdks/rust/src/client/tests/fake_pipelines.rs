@@ -118,7 +118,7 @@ impl FakeHost {
                 Ok(outputs) => (run_ended::Outputs::OutputData(outputs), RunOutcome::Succeeded),
                 Err(error) => (run_ended::Outputs::Error(error.into_envelope().into_wire()), RunOutcome::Failed),
             };
-            yield told(Told::Ended(RunEnded { outputs: Some(outputs), record: Some(record(outcome)) }));
+            yield told(Told::Ended(RunEnded { outputs: Some(outputs), record: Some(record(outcome)), events_missed: 0 }));
             drop(tell);
         })))
     }

@@ -535,10 +535,15 @@ class WatchSynced(_message.Message):
     """The present state is told."""
 
     MODULES_FIELD_NUMBER: _Final = 1
+    CACHES_FIELD_NUMBER: _Final = 2
     modules: int
     """How many modules there are."""
+    @property
+    def caches(self) -> _containers.RepeatedScalarFieldContainer[str]:
+        """Names that `cache_backend` of a pipeline may take, ascending; always with `memory`."""
     def __init__(
         self,
         *,
         modules: int | None = ...,
+        caches: _Iterable[str] | None = ...,
     ) -> None: ...

@@ -463,6 +463,7 @@ class RunEnded(_message.Message):
     OUTPUT_JSON_FIELD_NUMBER: _Final = 2
     ERROR_FIELD_NUMBER: _Final = 3
     RECORD_FIELD_NUMBER: _Final = 4
+    EVENTS_MISSED_FIELD_NUMBER: _Final = 5
     output_data: bytes
     """Canonical MessagePack of the output type."""
     output_json: str
@@ -473,6 +474,10 @@ class RunEnded(_message.Message):
     @property
     def record(self) -> RunRecord:
         """What happened."""
+    events_missed: int
+    """How many events of calls were not told because the client did not keep up; `record` counts those calls all the same. Always 0
+    in a watch, which has `RunEventsMissed`.
+    """
     def __init__(
         self,
         *,
@@ -480,6 +485,7 @@ class RunEnded(_message.Message):
         output_json: str | None = ...,
         error: _error_v1_error_pb.Error | _Mapping[str, _Any] | None = ...,
         record: RunRecord | _Mapping[str, _Any] | None = ...,
+        events_missed: int | None = ...,
     ) -> None: ...
     def HasField(self, field_name: _Literal["error", "output_data", "output_json", "outputs", "record"]) -> bool: ...
     def WhichOneof(self, oneof_group: _Literal["outputs"]) -> _Literal["output_data", "output_json", "error"] | None: ...
