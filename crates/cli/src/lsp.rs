@@ -62,7 +62,7 @@ pub(crate) fn run(args: LspArgs, config: Option<PathBuf>) -> Result<(), Failures
     }
 }
 
-/// The caches that the configuration names: neither a lock nor a host tells of them. What is wrong with it is told with the host.
+/// The caches that the configuration names: a lock tells of none. What is wrong with it is told with the host.
 fn caches(config: Option<PathBuf>) -> Vec<String> {
     match Config::load(&host::config::Sources::of_process(config)) {
         Ok(loaded) => loaded.config.pipelines.caches.into_iter().map(|cache| cache.name).collect(),

@@ -60,7 +60,7 @@ impl ModuleSignature {
 }
 
 /// The modules at one moment, and what else a check depends on. Does not change; cheap to share behind an `Arc`. The functions of the
-/// standard library are not in it.
+/// standard library are not in it. The default one knows of no module and no cache, for sources whose host is not known.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     by_name: BTreeMap<Arc<str>, Arc<ModuleSignature>>,
@@ -140,7 +140,7 @@ impl Catalog {
         self.namespaces.contains(namespace)
     }
 
-    /// The names that `cache_backend` may take, in ascending order.
+    /// The names that `cache_backend` may take, in ascending order. Where there are none, caches are not known, and any name is taken.
     pub fn caches(&self) -> impl Iterator<Item = &str> {
         self.caches.iter().map(String::as_str)
     }

@@ -50,20 +50,21 @@ pub(crate) enum News {
         /// Its modules, or why it cannot be read.
         catalog: Result<Arc<Catalog>, String>,
     },
-    /// The host's modules, also after each change of them.
+    /// The host's modules and its caches, also after each change of the modules.
     Host(Arc<Catalog>),
     /// There is no connection to a host, and why. It is tried again until there is one; said after every attempt.
     NoHost(String),
 }
 
 impl News {
+    /// Adds caches to the modules of a lock, which tells of none. A host tells of its own.
     fn with_caches(self, caches: &[String]) -> Self {
-        let add = |catalog: Arc<Catalog>| {
-            Arc::new(caches.iter().fold(Arc::unwrap_or_clone(catalog), |catalog, cache| catalog.with_cache(cache)))
-        };
         match self {
-            Self::Lock { lock, catalog: Ok(catalog) } => Self::Lock { lock, catalog: Ok(add(catalog)) },
-            Self::Host(catalog) => Self::Host(add(catalog)),
+            Self::Lock { lock, catalog: Ok(catalog) } => {
+                let catalog =
+                    caches.iter().fold(Arc::unwrap_or_clone(catalog), |catalog, cache| catalog.with_cache(cache));
+                Self::Lock { lock, catalog: Ok(Arc::new(catalog)) }
+            }
             other => other,
         }
     }
@@ -73,7 +74,7 @@ impl News {
 pub(crate) struct Sources {
     /// The lock that every directory has.
     pub(crate) pinned: Option<PathBuf>,
-    /// The caches that `cache_backend` may name besides the default one.
+    /// The caches that `cache_backend` may name besides the default one where the modules are of a lock.
     pub(crate) caches: Vec<String>,
     /// The host, or why none can be asked.
     pub(crate) target: Result<Target, Failures>,

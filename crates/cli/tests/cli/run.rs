@@ -50,7 +50,11 @@ pub(crate) struct Host {
 impl Host {
     /// Starts `modrack serve` on a free port and waits until it says that it listens.
     pub(crate) async fn start(flags: &[&str]) -> Self {
-        let dir = TempDir::new().unwrap();
+        Self::start_in(TempDir::new().unwrap(), flags).await
+    }
+
+    /// The same in a directory, whose `modrack.toml` it reads where there is one.
+    pub(crate) async fn start_in(dir: TempDir, flags: &[&str]) -> Self {
         let args =
             [&["serve", "--listen", "127.0.0.1:0", "--data-dir", "data", "--log-format", "text"], flags].concat();
         let mut child = modrack(dir.path(), &args).stderr(Stdio::null()).spawn().unwrap();

@@ -295,7 +295,8 @@ impl<'a> Checker<'a> {
             self.refuse(option, "the name of a cache in quotes, known beforehand", "\"memory\"");
             return None;
         };
-        if self.catalog.caches().any(|cache| cache == written) {
+        let mut caches = self.catalog.caches().peekable();
+        if caches.peek().is_none() || caches.any(|cache| cache == written) {
             return Some(written);
         }
         let span = match &option.value {

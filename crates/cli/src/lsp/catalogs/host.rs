@@ -1,4 +1,5 @@
-//! Follows the modules of a host through its `Watch`, over as many connections as it takes. Knows no document.
+//! Follows the modules of a host through its `Watch`, over as many connections as it takes, and learns which caches it has. Knows
+//! no document.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,6 +73,8 @@ async fn connected(target: &Target, modules: &mut Modules, tell: &impl Fn(News) 
 #[derive(Debug, Default)]
 struct Modules {
     by_name: BTreeMap<String, ModuleSignature>,
+    /// Names that `cache_backend` may take.
+    caches: Vec<String>,
     is_synced: bool,
 }
 
@@ -89,7 +92,10 @@ impl Modules {
                 }
             }
             Event::Removed(removed) => self.by_name.remove(&removed.name).is_some(),
-            Event::Synced(_) => !std::mem::replace(&mut self.is_synced, true),
+            Event::Synced(synced) => {
+                self.caches = synced.caches;
+                !std::mem::replace(&mut self.is_synced, true)
+            }
             Event::Added(_)
             | Event::Changed(_)
             | Event::Pipeline(_)
@@ -100,7 +106,8 @@ impl Modules {
     }
 
     fn catalog(&self) -> Catalog {
-        Catalog::new(self.by_name.values().cloned())
+        let catalog = Catalog::new(self.by_name.values().cloned());
+        self.caches.iter().fold(catalog, |catalog, cache| catalog.with_cache(cache.as_str()))
     }
 }
 

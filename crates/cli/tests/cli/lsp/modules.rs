@@ -68,7 +68,8 @@ async fn without_modules_all_but_their_calls_is_checked_and_that_is_said_once() 
     let mut session = Session::spawn(TempDir::new().unwrap(), &["lsp", "--host", "http://127.0.0.1:1"]);
     session.editor.initialize(everything(), json!({})).await;
     let uri = session.uri("a.cst");
-    session.editor.open(&uri, &format!("{CALL}z = nothing\n")).await;
+    let cached = "w = text.Count(\"a\") with cache: 1s, cache_backend: \"large\"\nout w\n";
+    session.editor.open(&uri, &format!("{CALL}{cached}z = nothing\n")).await;
     let told = session.editor.told("window/showMessage").await;
     assert_eq!(told["type"], 3);
     let message = told["message"].as_str().unwrap();
@@ -77,7 +78,7 @@ async fn without_modules_all_but_their_calls_is_checked_and_that_is_said_once() 
         "{message}"
     );
     let now = settled(&mut session, &uri, |now| now.iter().any(|line| line.contains("E001"))).await;
-    assert!(!now.iter().any(|line| line.contains("E002")), "{now:?}");
+    assert!(!now.iter().any(|line| line.contains("E002") || line.contains("E016")), "{now:?}");
     session.editor.open(&session.dir.path().join("b.cst").display().to_string(), CALL).await;
     assert_eq!(session.editor.ask("shutdown", Value::Null).await, Ok(Value::Null));
     assert!(session.editor.kept().all(|message| message["method"] != "window/showMessage"));
@@ -105,6 +106,29 @@ async fn the_modules_of_a_host_are_followed() {
 }
 
 #[tokio::test]
+async fn with_a_host_its_caches_can_be_named_and_not_those_of_the_configuration() {
+    let cache = |name: &str| format!("[[caches]]\nname = \"{name}\"\nmax_bytes = 1000000\n");
+    let remote = TempDir::new().unwrap();
+    fs::write(remote.path().join("modrack.toml"), cache("remote")).unwrap();
+    let host = Host::start_in(remote, &[]).await;
+    let module = module("Count", "{text: String}", "Int");
+    let _registered = host.client().register(registration("text", [module])).await.unwrap().keep_alive();
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("modrack.toml"), cache("local")).unwrap();
+    let mut session = Session::spawn(dir, &["lsp", "--host", &host.url]);
+    session.editor.initialize(everything(), json!({})).await;
+    let call = |cache: &str| format!("x = text.Count(\"\") with cache: 1s, cache_backend: \"{cache}\"\nout x\n");
+    let remote = session.open("remote.cst", &call("remote")).await;
+    let local = session.open("local.cst", &call("local")).await;
+    settled(&mut session, &local, |now| now.iter().any(|line| line.contains("E016"))).await;
+    let params = json!({ "textDocument": { "uri": remote }, "position": { "line": 0, "character": 52 } });
+    let offered = session.editor.ask("textDocument/completion", params).await.unwrap();
+    let labels: Vec<_> = offered.as_array().unwrap().iter().map(|one| one["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["memory", "remote"]);
+    assert_eq!(settled(&mut session, &remote, |_| true).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn the_caches_of_the_configuration_can_be_named() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("modules.lock.json"), lock(NAMES)).unwrap();
@@ -119,5 +143,5 @@ async fn the_caches_of_the_configuration_can_be_named() {
     let offered = session.editor.ask("textDocument/completion", params).await.unwrap();
     let labels: Vec<_> = offered.as_array().unwrap().iter().map(|one| one["label"].as_str().unwrap()).collect();
     assert_eq!(labels, ["large", "memory"]);
-    assert!(settled(&mut session, &large, |_| true).await.is_empty());
+    assert_eq!(settled(&mut session, &large, |_| true).await, Vec::<String>::new());
 }
