@@ -77,7 +77,7 @@ impl Http {
             Resource::Readiness => Ok(answer::json(r#"{"status":"ready"}"#)),
             Resource::Metrics => {
                 Principal::of(&head.extensions).may_read_metrics()?;
-                Ok(metrics::page(&self.client, &self.connections))
+                Ok(metrics::page(&self.client, &self.connections).await)
             }
             Resource::OpenApi => {
                 Principal::of(&head.extensions).may_list()?;

@@ -18,6 +18,7 @@
 mod calls;
 mod catalog;
 mod checks;
+mod counted;
 mod failure;
 mod inputs;
 mod kept;
@@ -35,6 +36,7 @@ use protocol::{Error, SessionId};
 use crate::telemetry::Telemetry;
 
 pub(crate) use checks::Checks;
+pub(crate) use counted::{BUCKETS, CountedRuns};
 pub(crate) use inputs::{from_bytes, from_text};
 pub(crate) use options::Options;
 pub(crate) use prepared::{Checked, Prepared, diagnostics};

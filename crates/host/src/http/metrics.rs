@@ -1,7 +1,9 @@
-//! `/metrics`: what the executor counted, and what the host is, as OpenMetrics text. Counts nothing itself; each scrape takes
-//! a snapshot.
+//! `/metrics`: what the executor and the runs of pipelines counted, and what the host is, as OpenMetrics text. Counts nothing
+//! itself; each scrape takes a snapshot.
 //!
-//! The labels are bounded: a series belongs to a registered module, and leaves with it.
+//! The labels are bounded: a series belongs to a registered module or a stored pipeline, and leaves with it.
+
+mod pipelines;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,6 +19,7 @@ use protocol::DataPlane;
 use tonic::body::Body;
 
 use crate::http::answer;
+use crate::http::metrics::pipelines::Pipelines;
 use crate::http::process::Process;
 use crate::listen::Door;
 use crate::surface::client::ClientSurface;
@@ -24,12 +27,13 @@ use crate::surface::client::ClientSurface;
 /// The media type of OpenMetrics 1.0, which Prometheus asks for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The page. Costs time and memory in proportion to the modules that were called.
-pub(crate) fn page(client: &ClientSurface, door: &Door) -> Response<Body> {
+/// The page. Costs time and memory in proportion to the modules that were called and the pipelines that ran.
+pub(crate) async fn page(client: &ClientSurface, door: &Door) -> Response<Body> {
     let routes = client.registry.routes();
     let sessions: HashSet<_> = routes.iter().flat_map(|route| route.endpoints.iter()).map(|one| one.session).collect();
     let snapshot = Snapshot {
         calls: client.executor.counted(),
+        pipelines: Pipelines::of(client).await,
         modules: routes.len(),
         sessions: sessions.len(),
         connections: door.open_connections(),
@@ -41,6 +45,7 @@ pub(crate) fn page(client: &ClientSurface, door: &Door) -> Response<Body> {
 #[derive(Debug)]
 struct Snapshot {
     calls: Vec<Counted>,
+    pipelines: Pipelines,
     modules: usize,
     sessions: usize,
     connections: usize,
@@ -52,6 +57,17 @@ const NO_EXEMPLAR: Option<&Exemplar<[(String, String); 0], f64>> = None;
 
 fn labels(counted: &Counted) -> Labels<'_> {
     vec![("module", counted.module.as_str()), ("plane", counted.plane.map_or("none", DataPlane::as_str))]
+}
+
+/// `counts` has one for each bound and one for those beyond, not cumulative.
+fn histogram(
+    metric: &mut MetricEncoder<'_>,
+    bounds: impl Iterator<Item = f64>,
+    sum: f64,
+    counts: &[u64],
+) -> fmt::Result {
+    let buckets: Vec<_> = bounds.chain([f64::INFINITY]).zip(counts.iter().copied()).collect();
+    metric.encode_histogram::<[(String, String); 0]>(sum, counts.iter().sum(), &buckets, None)
 }
 
 impl Snapshot {
@@ -86,10 +102,8 @@ impl Snapshot {
         let unit = Some(&Unit::Seconds);
         let metric = encoder.encode_descriptor("modrack_call_duration", help, unit, MetricType::Histogram)?;
         self.each(metric, |mut metric, counted| {
-            let bounds = BUCKETS.iter().map(std::time::Duration::as_secs_f64).chain([f64::INFINITY]);
-            let buckets: Vec<_> = bounds.zip(counted.durations.iter().copied()).collect();
-            let count = counted.durations.iter().sum();
-            metric.encode_histogram::<[(String, String); 0]>(counted.total.as_secs_f64(), count, &buckets, None)
+            let bounds = BUCKETS.iter().map(std::time::Duration::as_secs_f64);
+            histogram(&mut metric, bounds, counted.total.as_secs_f64(), &counted.durations)
         })?;
         let help = "Calls that are with a provider or wait for one";
         let metric = encoder.encode_descriptor("modrack_calls_in_flight", help, None, MetricType::Gauge)?;
@@ -126,6 +140,7 @@ impl Snapshot {
 impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.calls(&mut encoder)?;
+        self.pipelines.encode(&mut encoder)?;
         self.host(&mut encoder)?;
         self.process(&mut encoder)
     }
@@ -135,9 +150,35 @@ impl Collector for Snapshot {
 mod tests {
     use std::time::Duration;
 
+    use executor::{CountedCache, CountedPolicies};
     use protocol::Category;
 
     use super::*;
+    use crate::pipelines::CountedRuns;
+
+    fn pipelines() -> Pipelines {
+        let mut durations = vec![0; crate::pipelines::BUCKETS.len() + 1];
+        (durations[0], durations[2]) = (4, 1);
+        let total = Duration::from_millis(3);
+        let stored =
+            CountedRuns { running: 2, succeeded: 4, failed: 1, total, durations, ..CountedRuns::none_of("Hot") };
+        let mut batch_sizes = vec![0; executor::BATCH_BUCKETS.len() + 1];
+        (batch_sizes[0], batch_sizes[3]) = (1, 2);
+        let policies = CountedPolicies {
+            module: "text.Upper".into(),
+            cache_hits: 7,
+            cache_misses: 6,
+            cache_shared: 5,
+            throttled: 4,
+            throttle_exceeded: 3,
+            limited: 2,
+            retries: 1,
+            batched: 15,
+            batch_sizes,
+        };
+        let cache = CountedCache { name: "memory".into(), max_bytes: 1000, bytes: 90, entries: 3 };
+        Pipelines { runs: vec![CountedRuns::none_of(""), stored], policies: vec![policies], caches: vec![cache] }
+    }
 
     #[test]
     fn the_page_shows_each_module_and_plane() {
@@ -154,8 +195,14 @@ mod tests {
             durations,
         };
         let process = Process { cpu: Duration::from_millis(1500), resident_bytes: 4096 };
-        let snapshot =
-            Snapshot { calls: vec![counted], modules: 1, sessions: 1, connections: 2, process: Some(process) };
+        let snapshot = Snapshot {
+            calls: vec![counted],
+            pipelines: pipelines(),
+            modules: 1,
+            sessions: 1,
+            connections: 2,
+            process: Some(process),
+        };
         let text = snapshot.text();
         let shown: Vec<_> = text
             .lines()
@@ -179,6 +226,60 @@ mod tests {
         # HELP modrack_calls_queued Calls that wait for a place at their provider
         # TYPE modrack_calls_queued gauge
         modrack_calls_queued{module="text.Upper",plane="link"} 1
+        # HELP modrack_pipeline_runs Runs of pipelines that are over, by what they came to
+        # TYPE modrack_pipeline_runs counter
+        modrack_pipeline_runs_total{pipeline="",outcome="succeeded"} 0
+        modrack_pipeline_runs_total{pipeline="",outcome="failed"} 0
+        modrack_pipeline_runs_total{pipeline="",outcome="cancelled"} 0
+        modrack_pipeline_runs_total{pipeline="Hot",outcome="succeeded"} 4
+        modrack_pipeline_runs_total{pipeline="Hot",outcome="failed"} 1
+        modrack_pipeline_runs_total{pipeline="Hot",outcome="cancelled"} 0
+        # HELP modrack_pipeline_run_duration_seconds Time from a run's start to its end
+        # TYPE modrack_pipeline_run_duration_seconds histogram
+        # UNIT modrack_pipeline_run_duration_seconds seconds
+        modrack_pipeline_run_duration_seconds_sum{pipeline=""} 0.0
+        modrack_pipeline_run_duration_seconds_count{pipeline=""} 0
+        modrack_pipeline_run_duration_seconds_bucket{le="+Inf",pipeline=""} 0
+        modrack_pipeline_run_duration_seconds_sum{pipeline="Hot"} 0.003
+        modrack_pipeline_run_duration_seconds_count{pipeline="Hot"} 5
+        modrack_pipeline_run_duration_seconds_bucket{le="+Inf",pipeline="Hot"} 5
+        # HELP modrack_pipeline_runs_in_flight Runs of pipelines that go on
+        # TYPE modrack_pipeline_runs_in_flight gauge
+        modrack_pipeline_runs_in_flight{pipeline=""} 0
+        modrack_pipeline_runs_in_flight{pipeline="Hot"} 2
+        # HELP modrack_cache_calls Calls with a cache: hit, miss, or shared with an equal call in flight
+        # TYPE modrack_cache_calls counter
+        modrack_cache_calls_total{module="text.Upper",result="hit"} 7
+        modrack_cache_calls_total{module="text.Upper",result="miss"} 6
+        modrack_cache_calls_total{module="text.Upper",result="shared"} 5
+        # HELP modrack_throttle_waits Calls that waited for a rate
+        # TYPE modrack_throttle_waits counter
+        modrack_throttle_waits_total{module="text.Upper"} 4
+        # HELP modrack_throttle_refusals Calls that a rate left too little time
+        # TYPE modrack_throttle_refusals counter
+        modrack_throttle_refusals_total{module="text.Upper"} 3
+        # HELP modrack_concurrency_waits Calls that waited for one of so many places
+        # TYPE modrack_concurrency_waits counter
+        modrack_concurrency_waits_total{module="text.Upper"} 2
+        # HELP modrack_retries Attempts behind the first one of their call
+        # TYPE modrack_retries counter
+        modrack_retries_total{module="text.Upper"} 1
+        # HELP modrack_batch_size Calls that travelled together
+        # TYPE modrack_batch_size histogram
+        modrack_batch_size_sum{module="text.Upper"} 15.0
+        modrack_batch_size_count{module="text.Upper"} 3
+        modrack_batch_size_bucket{le="+Inf",module="text.Upper"} 3
+        # HELP modrack_cache_bytes What a cache holds
+        # TYPE modrack_cache_bytes gauge
+        # UNIT modrack_cache_bytes bytes
+        modrack_cache_bytes{cache="memory"} 90
+        # HELP modrack_cache_max_bytes What a cache holds at most
+        # TYPE modrack_cache_max_bytes gauge
+        # UNIT modrack_cache_max_bytes bytes
+        modrack_cache_max_bytes{cache="memory"} 1000
+        # HELP modrack_cache_entries Outputs in a cache
+        # TYPE modrack_cache_entries gauge
+        modrack_cache_entries{cache="memory"} 3
         # HELP modrack_modules Registered modules
         # TYPE modrack_modules gauge
         modrack_modules 1

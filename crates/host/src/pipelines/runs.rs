@@ -3,7 +3,7 @@
 //! A run is a task of its own, so that it ends in order also when its caller has left. It ends by its outputs, its first
 //! failure, its deadline, its caller's leaving, or the end of the host.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::pipelines::calls::Calls;
+use crate::pipelines::counted::{CountedRuns, Counts, Outcome};
 use crate::pipelines::failure::{self, failure};
 use crate::pipelines::kept::Kept;
 use crate::pipelines::options::{DEPTH, Options, RECORD_BYTES, RECORDED_CALLS};
@@ -30,6 +31,8 @@ use crate::telemetry::{CallSpan, Telemetry};
 const BACKLOG: usize = 4096;
 /// What somebody waits who found no room for a run.
 const COME_BACK: Duration = Duration::from_millis(100);
+/// Counts of pipelines that are stored no longer, kept until somebody asks.
+const STALE: usize = 256;
 
 /// All runs of the host.
 pub(crate) struct Runs {
@@ -49,6 +52,7 @@ struct State {
     /// By their ids.
     live: HashMap<String, Arc<Live>>,
     kept: Kept,
+    counts: Counts,
     /// Set when the host takes no new runs.
     closed: bool,
 }
@@ -138,6 +142,8 @@ impl Runs {
             state: Mutex::new(State {
                 live: HashMap::new(),
                 kept: Kept::new(options.kept_runs, RECORD_BYTES),
+                // And the sources.
+                counts: Counts::new(options.max_stored + STALE + 1),
                 closed: false,
             }),
             tasks: TaskTracker::new(),
@@ -305,6 +311,12 @@ impl Runs {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.live.remove(&*live.run_id);
             state.kept.keep(record);
+            let outcome = match record.outcome() {
+                pb::RunOutcome::Succeeded => Outcome::Succeeded,
+                pb::RunOutcome::Cancelled => Outcome::Cancelled,
+                _ => Outcome::Failed,
+            };
+            state.counts.count(&live.pipeline, outcome, Duration::from_micros(record.duration_us));
         }
         self.tell(live, || {
             let mut told = record::short(record);
@@ -355,6 +367,24 @@ impl Runs {
         runs
     }
 
+    /// What was counted of sources, of pipelines that are stored, and of those that still run, in order of their names. Forgets the
+    /// others. Costs a look at each run that goes on and each pipeline that ever ran.
+    pub(crate) fn counted(&self, is_stored: impl Fn(&str) -> bool) -> Vec<CountedRuns> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { live, counts, .. } = &mut *state;
+        let mut all: BTreeMap<&str, CountedRuns> = BTreeMap::from([("", CountedRuns::none_of(""))]);
+        for live in live.values() {
+            let of = all.entry(&live.pipeline).or_insert_with(|| CountedRuns::none_of(&live.pipeline));
+            of.running += 1;
+        }
+        let running: Vec<_> = all.keys().map(|name| (*name).to_owned()).collect();
+        for counted in counts.retain(|name| is_stored(name) || running.iter().any(|running| running == name)) {
+            let running = all.get(counted.pipeline.as_str()).map_or(0, |of| of.running);
+            all.insert(&counted.pipeline, CountedRuns { running, ..counted.clone() });
+        }
+        all.into_values().collect()
+    }
+
     /// How many runs go on.
     pub(crate) fn running(&self) -> usize {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).live.len()
@@ -400,6 +430,9 @@ struct Registered<'r> {
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        self.runs.state.lock().unwrap_or_else(PoisonError::into_inner).live.remove(&*self.live.run_id);
+        let mut state = self.runs.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.live.remove(&*self.live.run_id).is_some() {
+            state.counts.count(&self.live.pipeline, Outcome::Failed, self.live.progress.since());
+        }
     }
 }

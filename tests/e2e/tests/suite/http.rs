@@ -329,3 +329,35 @@ async fn who_stops_reading_events_cancels_the_stream() {
         }
     }
 }
+
+#[tokio::test]
+async fn metrics_count_runs_by_stored_pipeline_and_what_the_options_of_calls_did() {
+    let host = Host::start();
+    let (_session, connection) = hand(&host).await;
+    let served = tokio::spawn(connection.serve(|request| async move { request.input_data }));
+    let http = Http::new(host.url());
+    let source = "in n: Int\necho = hand.Echo(n) with cache: 60s\nout echo\n";
+    let put = http.send("PUT", "/v1/pipelines/Twice", &[JSON], json!({ "source": source }).to_string()).await;
+    assert_eq!(put.status, 200, "{put:?}");
+    for body in [json!({ "name": "Twice", "inputs": { "n": 1 } }), json!({ "source": source, "inputs": { "n": 1 } })] {
+        let ran = http.post("/v1/pipelines:run", &body).await;
+        assert_eq!(ran.status, 200, "{ran:?}");
+    }
+    let page = async || String::from_utf8(http.get("/metrics").await.body.to_vec()).expect("it is text");
+    let text = page().await;
+    for line in [
+        r#"modrack_pipeline_runs_total{pipeline="",outcome="succeeded"} 1"#,
+        r#"modrack_pipeline_runs_total{pipeline="Twice",outcome="succeeded"} 1"#,
+        r#"modrack_pipeline_run_duration_seconds_count{pipeline="Twice"} 1"#,
+        r#"modrack_pipeline_runs_in_flight{pipeline="Twice"} 0"#,
+        r#"modrack_cache_calls_total{module="hand.Echo",result="hit"} 1"#,
+        r#"modrack_cache_calls_total{module="hand.Echo",result="miss"} 1"#,
+        r#"modrack_cache_entries{cache="memory"} 1"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "no {line}\n{text}");
+    }
+    assert_eq!(http.send("DELETE", "/v1/pipelines/Twice", &[], "").await.status, 200);
+    let text = page().await;
+    assert!(!text.contains("\"Twice\"") && text.contains(r#"runs_total{pipeline="",outcome="succeeded"} 1"#), "{text}");
+    served.abort();
+}
