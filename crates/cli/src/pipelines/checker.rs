@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pipeline::graph::Graph;
-use pipeline::{Catalog, Code, Diagnostic, Severity, Span, diagnostic};
+use pipeline::{Catalog, Code, Diagnostic, MAX_SOURCE_BYTES, Severity, Span, diagnostic};
 use protocol::generated::host::v1 as pb;
 use protocol::{Error, codes as wire, schema};
 use serde_json::Value;
@@ -81,8 +81,12 @@ fn by_lock(source: &Source, catalog: &Catalog) -> Verdict {
     Verdict { diagnostics: checked.diagnostics, told: None, plan }
 }
 
-/// Whether a source checks against the modules of a host.
+/// Whether a source checks against the modules of a host. What no host reads is refused without it.
 pub(super) async fn by_host(source: &Source, client: &Client) -> Result<Verdict, Failures> {
+    if source.text.len() > MAX_SOURCE_BYTES {
+        let diagnostics = pipeline::parse(&source.text).diagnostics;
+        return Ok(Verdict { diagnostics, told: None, plan: None });
+    }
     let request = pb::CheckPipelineRequest { source: source.text.clone(), file: source.name.clone() };
     let answer = client.check_pipeline(request).await?;
     verdict(&answer.diagnostics, Some(answer.rendered), answer.plan)

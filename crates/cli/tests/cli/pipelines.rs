@@ -32,7 +32,7 @@ out count
 ";
 
 /// A provider of `text.Upper`, `text.Length`, `text.Fail` and `text.Never`, which tells of each call that it gets.
-async fn provider(host: &Host) -> (Session, mpsc::UnboundedReceiver<String>) {
+pub(crate) async fn provider(host: &Host) -> (Session, mpsc::UnboundedReceiver<String>) {
     use pb::host_frame::Frame;
 
     let modules = [("Upper", "String"), ("Length", "Int"), ("Fail", "String"), ("Never", "String")];
@@ -125,6 +125,49 @@ async fn a_check_says_all_faults_with_their_places_by_host_and_by_lock() {
     assert_eq!(codes, [&json!("E002"), &json!("E014")]);
     let error: Value = serde_json::from_str(stderr).unwrap();
     assert_eq!((&error["error"]["code"], &error["error"]["exit"]), (&json!("cli.pipeline.invalid"), &json!(2)));
+}
+
+#[tokio::test]
+async fn a_source_that_is_too_large_is_refused_by_every_command_before_the_host_reads_it() {
+    let host = Host::start(&[]).await;
+    let _provider = provider(&host).await;
+    // More than the host takes in one message, too.
+    write(&host, "large.cst", &format!("out x\n{}", format!("# {:x<97}\n", "").repeat(120_000)));
+    host.run(&["modules", "lock"]).await;
+    let by_lock = host.run(&["check", "large.cst", "--lock", "modules.lock.json"]).await;
+    insta::assert_snapshot!(by_lock, @"
+    exit 2
+    --- stdout
+    error[E020]: the source has 12000006 bytes, more than 1048576
+     --> large.cst:1:1
+      |
+    1 | out x
+      | ^
+      |
+      = help: divide it into several pipelines
+
+    --- stderr
+    error: 1 error (cli.pipeline.invalid)
+    hint: each message has its place and what to do; `modrack modules list` shows what can be called
+    ");
+    assert_eq!(host.run(&["check", "large.cst"]).await, by_lock);
+    let run = host.run(&["run", "large.cst"]).await;
+    insta::assert_snapshot!(run, @"
+    exit 2
+    --- stderr
+    error[E020]: the source has 12000006 bytes, more than 1048576
+     --> large.cst:1:1
+      |
+    1 | out x
+      | ^
+      |
+      = help: divide it into several pipelines
+
+    error: `large.cst` has 1 error (cli.pipeline.invalid)
+    hint: each message has its place and what to do; `modrack modules list` shows what can be called
+    ");
+    assert_eq!(host.run(&["graph", "large.cst"]).await, run);
+    assert_eq!(host.run(&["pipelines", "put", "large.cst"]).await, run);
 }
 
 #[tokio::test]
