@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use lsp::LspArgs;
 pub(crate) use pipelines::{
-    AgainstFlags, CheckArgs, FmtArgs, GraphArgs, GraphFormat, PipelinesCommand, PutArgs, RunArgs, RunsCommand,
+    AgainstFlags, CheckArgs, FmtArgs, GraphArgs, GraphFormat, PipelinesCommand, PutArgs, RunArgs, RunsCommand, Trace,
 };
 
 /// Flags that every command takes.

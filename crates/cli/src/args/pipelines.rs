@@ -82,8 +82,8 @@ pub(crate) struct RunArgs {
     #[arg(long, conflicts_with_all = ["args", "input", "json_input"])]
     pub(crate) examples: bool,
     /// Print which node ran when, waited, was cached or retried, to stderr after the run
-    #[arg(long)]
-    pub(crate) trace: bool,
+    #[arg(long, value_enum, value_name = "CALLS", num_args = 0..=1, require_equals = true, default_missing_value = "short")]
+    pub(crate) trace: Option<Trace>,
     /// Write a page about the run, to be opened in a browser
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -92,6 +92,15 @@ pub(crate) struct RunArgs {
     pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) connect: ConnectFlags,
+}
+
+/// Which calls of a node have rows of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Trace {
+    /// Few of each node: what failed, was retried or took longest; the others are summed up
+    Short,
+    /// All that the record tells one by one
+    All,
 }
 
 #[derive(Debug, Subcommand)]
@@ -143,9 +152,9 @@ pub(crate) enum RunsCommand {
     Show {
         /// As `modrack run` and errors name it
         run: String,
-        /// Print each call and attempt too
-        #[arg(long)]
-        trace: bool,
+        /// Print calls and attempts too
+        #[arg(long, value_enum, value_name = "CALLS", num_args = 0..=1, require_equals = true, default_missing_value = "short")]
+        trace: Option<Trace>,
         /// Write a page about the run, to be opened in a browser; of a stored pipeline with its graph
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,

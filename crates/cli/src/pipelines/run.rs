@@ -53,7 +53,7 @@ pub(crate) async fn run(target: &Target, args: RunArgs, verbose: bool, output: &
         biased;
         // Leaving the stream is what cancels the run at the host.
         _ = tokio::signal::ctrl_c() => {
-            progress.end();
+            progress.end(None);
             Err(Failure::local(codes::RUN_INTERRUPTED, "the run was cancelled").into())
         }
         result = go(target, args, verbose, output, &progress) => result,
@@ -86,8 +86,8 @@ async fn go(
         if verbose && !output.json {
             anstream::eprintln!("run {}, plan {}", done.record.run_id, done.record.plan_hash);
         }
-        if args.trace {
-            trace::print(&done.record, output);
+        if let Some(told) = args.trace {
+            trace::print(&done.record, told, output);
         }
         if let Some(path) = &args.report {
             let told = Told {
@@ -170,7 +170,7 @@ async fn once(
             Err(Failure::local(codes::HOST_SILENT, "the host did not tell the end of the run").into())
         }),
     };
-    progress.end();
+    progress.end(done.as_ref().ok().map(|done| &done.record));
     done
 }
 

@@ -9,6 +9,7 @@ use protocol::Error;
 use protocol::generated::host::v1 as pb;
 use protocol::listing::pipelines as listing;
 
+use crate::args::Trace;
 use crate::client::Client;
 use crate::failure::{Failures, printable};
 use crate::output::{Output, cell, coloured};
@@ -58,7 +59,7 @@ fn outcome(run: &pb::RunRecord) -> Cell {
 pub(crate) async fn show(
     target: &Target,
     run_id: &str,
-    with_trace: bool,
+    told: Option<Trace>,
     report: Option<PathBuf>,
     output: &Output,
 ) -> Result<(), Failures> {
@@ -84,7 +85,8 @@ pub(crate) async fn show(
         return output.document(&listing::run(&record));
     }
     output.line(&describe(&record, output))?;
-    output.line(&format!("\n{}", if with_trace { trace::table(&record, output) } else { nodes(&record, output) }))?;
+    let table = told.map_or_else(|| nodes(&record, output), |told| trace::table(&record, told, output));
+    output.line(&format!("\n{table}"))?;
     let Some((source, error)) = known.map(|(source, _)| source).zip(record.error) else { return Ok(()) };
     match place::render(&Error::from_proto(error), &source, output.colour()) {
         Some(text) => output.line(&format!("\n{}", text.trim_end())),

@@ -1,33 +1,47 @@
 //! What the nodes of a run did when, as a table. Knows nothing of a page; the report has a timeline of its own.
 
+pub(super) mod calls;
+
 use comfy_table::{Cell, Color};
 use protocol::generated::host::v1 as pb;
 use protocol::generated::provider::v1::DataPlane;
 use protocol::listing;
 
+use crate::args::Trace;
 use crate::output::{Output, cell, coloured};
 
+/// Columns of a terminal that has room for modules, providers and the picture of time.
+const WIDE: u16 = 120;
 /// Columns of the picture of time.
 const COLUMNS: u64 = 24;
 
 /// Prints the record to stderr: a table for people, one JSON object for machines.
-pub(super) fn print(record: &pb::RunRecord, output: &Output) {
+pub(super) fn print(record: &pb::RunRecord, told: Trace, output: &Output) {
     if output.json {
         anstream::eprintln!("{}", serde_json::json!({ "record": listing::pipelines::run(record) }));
     } else {
-        anstream::eprintln!("{}", table(record, output));
+        anstream::eprintln!("{}", table(record, told, output));
     }
 }
 
-/// A row for each attempt of each call that the record tells of, by when the nodes began; then the nodes that nothing needed.
-pub(super) fn table(record: &pb::RunRecord, output: &Output) -> String {
+/// A row for each attempt of the calls that are told, and one for a node's other calls, by when the nodes began; then the nodes that
+/// nothing needed.
+pub(super) fn table(record: &pb::RunRecord, told: Trace, output: &Output) -> String {
     let mut nodes: Vec<_> = record.nodes.iter().collect();
     nodes.sort_by_key(|node| node.recorded.iter().map(|call| call.started_us).min().unwrap_or(u64::MAX));
-    let rows = nodes.into_iter().flat_map(|node| rows(node, record.duration_us));
-    output.table(&["NODE", "MODULE", "CALL", "START", "WAITED", "TOOK", "PROVIDER", "RESULT", "TIMELINE"], rows)
+    let rows = nodes.into_iter().flat_map(|node| rows(node, record, told));
+    let headings = ["NODE", "MODULE", "CALL", "START", "WAITED", "TOOK", "PROVIDER", "RESULT", "TIMELINE"];
+    if output.width().is_none_or(|width| width >= WIDE) {
+        return output.table(&headings, rows);
+    }
+    let narrow = |at: &usize| !matches!(headings[*at], "MODULE" | "PROVIDER" | "TIMELINE");
+    let kept: Vec<_> = (0..headings.len()).filter(narrow).collect();
+    let rows = rows.map(|row| kept.iter().map(|at| row[*at].clone()).collect());
+    output.table(&kept.iter().map(|at| headings[*at]).collect::<Vec<_>>(), rows)
 }
 
-fn rows(record: &pb::NodeRecord, whole: u64) -> Vec<Vec<Cell>> {
+fn rows(record: &pb::NodeRecord, run: &pb::RunRecord, told: Trace) -> Vec<Vec<Cell>> {
+    let whole = run.duration_us;
     let node = record.node.clone().unwrap_or_default();
     let start = |call: String| vec![cell(&node.label), cell(&node.module), cell(call)];
     let blank = |count: usize| std::iter::repeat_n(cell("-"), count);
@@ -38,9 +52,11 @@ fn rows(record: &pb::NodeRecord, whole: u64) -> Vec<Vec<Cell>> {
         return vec![row];
     }
     let mut rows = Vec::new();
-    let mut calls: Vec<_> = record.recorded.iter().collect();
-    calls.sort_by_key(|call| (call.started_us, call.call));
-    for call in calls {
+    let calls = match told {
+        Trace::Short => calls::notable(record),
+        Trace::All => calls::all(record),
+    };
+    for call in &calls.kept {
         for (at, attempt) in call.attempts.iter().enumerate() {
             // Time before the first attempt is the queue's, between attempts the delay's.
             let before = if at == 0 { call.started_us } else { end_of(&call.attempts[at - 1]) };
@@ -73,11 +89,11 @@ fn rows(record: &pb::NodeRecord, whole: u64) -> Vec<Vec<Cell>> {
             rows.push(row(start(call.call.to_string()), times, "", result, whole));
         }
     }
-    let told = u64::try_from(record.recorded.len()).unwrap_or(u64::MAX);
-    if record.calls > told {
-        let mut row = start(format!("… {} more", record.calls - told));
-        row.extend(blank(4));
-        row.extend([cell("-"), cell("")]);
+    if let Some(rest) = calls::rest(record, &calls, run.outcome() == pb::RunOutcome::Succeeded) {
+        let mut row = start(format!("… {} more", rest.calls));
+        row.extend(blank(2));
+        row.push(cell(if rest.took.is_empty() { "-" } else { &rest.took }));
+        row.extend([cell("-"), cell(rest.outcomes), cell("")]);
         rows.push(row);
     }
     rows
@@ -190,16 +206,76 @@ mod tests {
             ],
             ..pb::RunRecord::default()
         };
-        insta::assert_snapshot!(table(&record, &Output::new(false)), @"
-        NODE        MODULE      CALL       START    WAITED   TOOK    PROVIDER    RESULT               TIMELINE
-        clean       text.Trim   0.1        20.1 ms  20.0 ms  500 ms  ses-1 link  text.busy            ██████
-        clean       text.Trim   0.2        1.00 s   479 ms   500 ms  ses-1 link  succeeded                  ░░░░░░██████
-        b�[31m      text.Split  2          1.60 s   0        3 µs    -           cached                                  █
-        score       ml.Score    3          1.60 s   0        900 µs  -           executor.overloaded                     █
-        score       ml.Score    4          1.70 s   500 µs   299 ms  ses-1 link  cancelled                                ████
-        score       ml.Score    … 38 more  -        -        -       -           -
+        insta::assert_snapshot!(table(&record, Trace::Short, &Output::new(false)), @"
+        NODE        MODULE      CALL       START    WAITED   TOOK    PROVIDER    RESULT                     TIMELINE
+        clean       text.Trim   0.1        20.1 ms  20.0 ms  500 ms  ses-1 link  text.busy                  ██████
+        clean       text.Trim   0.2        1.00 s   479 ms   500 ms  ses-1 link  succeeded                        ░░░░░░██████
+        b�[31m      text.Split  2          1.60 s   0        3 µs    -           cached                                        █
+        score       ml.Score    3          1.60 s   0        900 µs  -           executor.overloaded                           █
+        score       ml.Score    4          1.70 s   500 µs   299 ms  ses-1 link  cancelled                                      ████
+        score       ml.Score    … 38 more  -        -        -       -           38 succeeded or cancelled
         text.Upper  text.Upper  -          -        -        -       -           not needed
         ");
+    }
+
+    /// A map of 200 calls: two failed, one was retried, twelve were cached; beyond 150 the record only counts.
+    #[test]
+    fn of_many_calls_those_that_failed_were_retried_or_took_longest_have_rows() {
+        use pb::CallOutcome::{Failed, Succeeded};
+        let calls = (0..150).map(|at| {
+            let began = at * 1000;
+            let took = 1200 + at * 37 % 101 * 380;
+            let mut one = call(at, began, took, Succeeded, vec![attempt(began, took, "")]);
+            match at {
+                40 => one.attempts = vec![attempt(began, 900, "text.busy"), attempt(began + 1000, 900, "")],
+                7 | 90 => {
+                    one.set_outcome(Failed);
+                    one.attempts = vec![attempt(began, took, "text.sour")];
+                }
+                100..112 => (one.cached, one.attempts) = (true, vec![]),
+                _ => {}
+            }
+            one
+        });
+        let mut map = node("score", "ml.Score", 200, calls.collect());
+        (map.failed, map.cached) = (2, 12);
+        let mut record = pb::RunRecord { duration_us: 200_000, nodes: vec![map], ..pb::RunRecord::default() };
+        record.set_outcome(pb::RunOutcome::Succeeded);
+        let output = Output::new(false);
+        insta::assert_snapshot!(table(&record, Trace::Short, &output), @"
+        NODE   MODULE    CALL        START    WAITED  TOOK                PROVIDER    RESULT                    TIMELINE
+        score  ml.Score  7           7.00 ms  0       22.9 ms             ses-1 link  text.sour                 ███
+        score  ml.Score  19          19.0 ms  0       38.1 ms             ses-1 link  succeeded                   ████
+        score  ml.Score  30          30.0 ms  0       39.2 ms             ses-1 link  succeeded                    █████
+        score  ml.Score  40.1        40.0 ms  0       900 µs              ses-1 link  text.busy                     █
+        score  ml.Score  40.2        41.0 ms  100 µs  900 µs              ses-1 link  succeeded                     █
+        score  ml.Score  60          60.0 ms  0       38.8 ms             ses-1 link  succeeded                        ████
+        score  ml.Score  90          90.0 ms  0       38.4 ms             ses-1 link  text.sour                           █████
+        score  ml.Score  131         131 ms   0       39.2 ms             ses-1 link  succeeded                                █████
+        score  ml.Score  … 193 more  -        -       1.20 ms to 38.1 ms  -           181 succeeded, 12 cached
+        ");
+        // What is only counted may have been cut off by the failure.
+        record.set_outcome(pb::RunOutcome::Failed);
+        insta::assert_snapshot!(table(&record, Trace::Short, &output).lines().last().unwrap(), @"score  ml.Score  … 193 more  -        -       1.20 ms to 38.1 ms  -           181 succeeded or cancelled, 12 cached");
+        let all = table(&record, Trace::All, &output);
+        assert_eq!(all.lines().count(), 1 + 151 + 1);
+        insta::assert_snapshot!(all.lines().last().unwrap(), @"score  ml.Score  … 50 more  -        -       -        -           50 succeeded or cancelled");
+        insta::assert_snapshot!(table(&record, Trace::Short, &Output::with_width(80)), @"
+        NODE   CALL        START    WAITED  TOOK                RESULT
+        score  7           7.00 ms  0       22.9 ms             text.sour
+        score  19          19.0 ms  0       38.1 ms             succeeded
+        score  30          30.0 ms  0       39.2 ms             succeeded
+        score  40.1        40.0 ms  0       900 µs              text.busy
+        score  40.2        41.0 ms  100 µs  900 µs              succeeded
+        score  60          60.0 ms  0       38.8 ms             succeeded
+        score  90          90.0 ms  0       38.4 ms             text.sour
+        score  131         131 ms   0       39.2 ms             succeeded
+        score  … 193 more  -        -       1.20 ms to 38.1 ms  181 succeeded or
+                                                                cancelled, 12 cached
+        ");
+        record.nodes[0].recorded.truncate(9);
+        record.nodes[0].calls = 9;
+        assert_eq!(table(&record, Trace::Short, &output).lines().count(), 10, "a row for a rest of one call says less");
     }
 
     #[test]

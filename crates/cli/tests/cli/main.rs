@@ -9,3 +9,4 @@ mod modules;
 mod pipelines;
 mod run;
 mod serve;
+mod terminal;

@@ -179,3 +179,18 @@ fn a_scale_has_few_round_marks() {
     assert_eq!(texts(1_000_000), "0 200 ms 400 ms 600 ms 800 ms 1.00 s");
     assert!(ticks(u64::MAX).len() < 10);
 }
+
+#[test]
+fn a_page_shows_few_of_many_calls_and_folds_all() {
+    let calls = |count| (0..count).map(|at| call(at, at, 1000, vec![attempt(at, 1000, "")])).collect();
+    let nodes = vec![node(0, "few", calls(9)), node(1, "many", calls(500))];
+    let record = pb::RunRecord { nodes, outcome: pb::RunOutcome::Succeeded.into(), ..pb::RunRecord::default() };
+    let told = Told { title: "run-1", source: None, graph: None, inputs: None, outputs: None, record: &record };
+    let page = page(&told).unwrap();
+    let articles: Vec<_> = page.split("<article").skip(1).collect();
+    let rows = |part: &str| part.matches("<td class=\"succeeded\">").count();
+    assert_eq!((rows(articles[0]), articles[0].contains("<details>")), (9, false));
+    let (shown, folded) = articles[1].split_once("<details><summary>All 500 calls one by one</summary>").unwrap();
+    assert_eq!((rows(shown), rows(folded)), (8, 500));
+    assert!(shown.contains("<p>… 492 more calls: 492 succeeded; took 1.00 ms</p>"), "{shown}");
+}

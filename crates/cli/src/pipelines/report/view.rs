@@ -10,12 +10,11 @@ use serde_json::Value;
 use super::Told;
 use super::timeline::{self, Tick, Track};
 use crate::pipelines::picture::{self, Mark, Marks, State};
-use crate::pipelines::trace::time;
+use crate::pipelines::trace::{calls, time};
 use crate::pipelines::{counted, place};
 
-/// Most bytes of one value, and most calls of one node, that are shown.
+/// Most bytes of one value that are shown.
 const VALUE: usize = 64 * 1024;
-const CALLS: usize = 100;
 
 /// The whole page.
 #[derive(Debug, Serialize)]
@@ -75,7 +74,11 @@ struct Node {
     height: usize,
     track: Track,
     calls: Vec<Call>,
+    /// What calls there are beside those.
     rest: String,
+    /// All calls, where those above are not all, under this title.
+    folded: Vec<Call>,
+    folded_title: String,
 }
 
 /// What a node waited for.
@@ -203,7 +206,10 @@ fn nodes(told: &Told<'_>, whole: u64) -> Vec<Node> {
         let state = state(record);
         let before =
             waited.get(&node.node).map(|(site, end)| Before { id: *site, label: label_of(*site), until: time(*end) });
-        let (calls, rest) = calls(record);
+        let succeeded = told.record.outcome() == pb::RunOutcome::Succeeded;
+        let (notable, all) = (calls::notable(record), calls::all(record));
+        let rest = calls::rest(record, &notable, succeeded).map(|rest| beside(&rest)).unwrap_or_default();
+        let folded = if notable.rest.is_empty() { Vec::new() } else { listed(&all) };
         Node {
             id: node.node,
             height: if track.lanes == 1 { 16 } else { (track.lanes * 7).max(16) },
@@ -216,8 +222,13 @@ fn nodes(told: &Told<'_>, whole: u64) -> Vec<Node> {
             label: node.label,
             module: node.module,
             language: node.language,
-            calls,
+            calls: listed(&notable),
             rest,
+            folded_title: match record.recorded.len() as u64 {
+                told if told < record.calls => format!("The first {told} calls one by one"),
+                told => format!("All {told} calls one by one"),
+            },
+            folded,
         }
     };
     records.into_iter().map(view).collect()
@@ -251,18 +262,14 @@ fn bytes(count: u64) -> String {
     }
 }
 
-fn calls(record: &pb::NodeRecord) -> (Vec<Call>, String) {
-    let mut calls: Vec<_> = record.recorded.iter().collect();
-    calls.sort_by_key(|call| (call.started_us, call.call));
-    let shown = calls.len().min(CALLS);
-    let rows = calls[..shown].iter().flat_map(|call| rows(call)).collect();
-    let more = record.calls.saturating_sub(shown as u64);
-    let rest = if more == 0 {
-        String::new()
-    } else {
-        format!("and {} more", counted(usize::try_from(more).unwrap_or(usize::MAX), "call"))
-    };
-    (rows, rest)
+fn listed(calls: &calls::Calls<'_>) -> Vec<Call> {
+    calls.kept.iter().flat_map(|call| rows(call)).collect()
+}
+
+fn beside(rest: &calls::Rest) -> String {
+    let calls = counted(usize::try_from(rest.calls).unwrap_or(usize::MAX), "more call");
+    let took = if rest.took.is_empty() { String::new() } else { format!("; took {}", rest.took) };
+    format!("… {calls}: {}{took}", rest.outcomes)
 }
 
 /// A row for each attempt, or one for a call without any.
