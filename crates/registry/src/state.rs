@@ -72,6 +72,8 @@ pub(crate) struct State {
     /// Sessions by their token, those that retire included.
     tokens: HashMap<SessionToken, SessionId>,
     namespaces: HashMap<Namespace, NamespaceState>,
+    /// Sessions of the host itself, which have no end and take nobody's place.
+    hosted: usize,
     /// Sessions that lost their place and finish their calls, by the time when they end at the latest.
     retiring: BTreeSet<(Instant, SessionId)>,
     deadlines: Deadlines,
@@ -91,6 +93,7 @@ impl State {
             sessions: HashMap::new(),
             tokens: HashMap::new(),
             namespaces: HashMap::new(),
+            hosted: 0,
             retiring: BTreeSet::new(),
             deadlines: Deadlines::default(),
             routes: Arc::default(),

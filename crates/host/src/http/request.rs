@@ -18,6 +18,9 @@ use crate::http::answer::TRACE_HEADERS;
 
 /// The time that a caller allows, in milliseconds.
 pub(crate) const TIMEOUT: &str = "modrack-timeout-ms";
+/// Most bytes, and longest time, that are read of a body which is refused.
+const DISCARDED_BYTES: usize = 64 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(2);
 /// Equal for calls that must have one effect.
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The schema that the caller wrote its input for.
@@ -114,7 +117,12 @@ pub(crate) fn to_grpc<T>(head: Parts, timeout: Option<Duration>, message: T) -> 
 /// # Errors
 /// `http.content_type.unsupported`, `protocol.message.too_large`, `protocol.message.malformed` for what is no UTF-8 or
 /// breaks off, `executor.deadline.exceeded`.
-pub(crate) async fn json_text(headers: &HeaderMap, body: Body, limit: usize, until: Instant) -> Result<String, Error> {
+pub(crate) async fn json_text(
+    headers: &HeaderMap,
+    mut body: Body,
+    limit: usize,
+    until: Instant,
+) -> Result<String, Error> {
     let kind = single(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
@@ -122,19 +130,41 @@ pub(crate) async fn json_text(headers: &HeaderMap, body: Body, limit: usize, unt
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit) {
+        // Who asks before it sends the body has not sent it.
+        if !headers.contains_key(header::EXPECT) {
+            discard(&mut body, until).await;
+        }
         return Err(too_large(limit));
     }
-    let read = tokio::time::timeout_at(until, Limited::new(body, limit).collect()).await;
+    let read = tokio::time::timeout_at(until, Limited::new(&mut body, limit).collect()).await;
     let read = read.map_err(|_| Error::of(codes::DEADLINE_EXCEEDED, "the time was over before the body came"))?;
     let bytes: Bytes = match read {
         Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(too_large(limit)),
+        Err(error) if error.is::<LengthLimitError>() => {
+            discard(&mut body, until).await;
+            return Err(too_large(limit));
+        }
         Err(_) => return Err(Error::of(codes::MESSAGE_MALFORMED, "the body broke off")),
     };
     if bytes.is_empty() {
         return Err(Error::of(codes::FIELD_MISSING, "the request has no body").detail("field", "body"));
     }
     String::from_utf8(bytes.into()).map_err(|_| Error::of(codes::MESSAGE_MALFORMED, "the body is no UTF-8"))
+}
+
+/// Reads on in a body that is refused, within bounds: a caller that still writes would see the connection break instead of
+/// the answer.
+async fn discard(body: &mut Body, until: Instant) {
+    let mut left = DISCARDED_BYTES;
+    let read = async {
+        while left > 0
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        }
+    };
+    let until = until.min(Instant::now() + DISCARD_TIME);
+    let _late = tokio::time::timeout_at(until, read).await.is_err();
 }
 
 fn too_large(limit: usize) -> Error {

@@ -56,6 +56,7 @@ impl Event for HostModules {
                     info: Arc::new(info),
                 };
                 state.sessions.insert(id, session);
+                state.hosted += 1;
                 state.tokens.insert(token, id);
                 state.namespaces.entry(namespace.clone()).or_default().members.push(id);
             }

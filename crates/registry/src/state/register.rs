@@ -140,7 +140,7 @@ impl State {
                 .detail("service_id", longest.service_id.as_str())
                 .retry_after(longest.deadline().saturating_duration_since(now)));
         }
-        if lineage.is_none() && self.sessions.len() - self.retiring.len() >= limits.sessions {
+        if lineage.is_none() && self.sessions.len() - self.retiring.len() - self.hosted >= limits.sessions {
             let message = format!("there are {} sessions, which is the most", limits.sessions);
             return Err(Error::of(codes::SESSION_LIMIT, message).retry_after(self.options.lease));
         }
