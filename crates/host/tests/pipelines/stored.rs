@@ -160,7 +160,9 @@ async fn pipelines_that_check_no_longer_are_no_modules_until_they_do_again() {
     assert_eq!(told, ["Loud", "Outer"]);
     drop(provider);
     let broken = until(&world, "Outer", false).await;
-    assert_eq!(broken.diagnostics[0].code, "E004");
+    // The module is gone; whether its namespace is gone too depends on which of the two pipelines was checked first.
+    let code = &*broken.diagnostics[0].code;
+    assert!(["E002", "E004"].contains(&code), "{code}");
     assert!(broken.plan.is_some() && world.client.names("pipeline.*").await.is_empty());
     let error = world.client.call("pipeline.Loud", json!({"word": "a"})).await.unwrap_err();
     assert_eq!((error.code(), error.details()["pipeline"].as_str()), ("pipeline.check.failed", "Loud"));
