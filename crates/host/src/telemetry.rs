@@ -21,7 +21,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, Span};
 use protocol::frame::TraceContext;
 use protocol::generated::host::v1 as pb;
-use protocol::{Category, DataPlane, Error};
+use protocol::{Category, Error, listing};
 use tonic::Response;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
@@ -129,12 +129,9 @@ impl CallSpan {
     /// Notes what happened, without an end.
     pub(crate) fn note(&mut self, info: Option<&pb::CallInfo>) {
         let (Some(span), Some(info)) = (&mut self.span, info) else { return };
-        let plane = match info.plane() {
-            pb_plane::Link => DataPlane::Link.as_str(),
-            pb_plane::Attach => DataPlane::Attach.as_str(),
-            pb_plane::Unary => DataPlane::Unary.as_str(),
-            pb_plane::Host => "host",
-            pb_plane::Unspecified => "none",
+        let plane = match listing::plane(info.plane()) {
+            "" => "none",
+            plane => plane,
         };
         span.set_attributes([
             KeyValue::new("modrack.plane", plane),
@@ -176,20 +173,15 @@ impl CallSpan {
         info: impl FnOnce(&M) -> Option<&pb::CallInfo>,
     ) -> Result<Response<M>, tonic::Status> {
         let parent = self.parent.take();
-        match result {
+        let result = match result {
             Ok(answer) => {
                 self.note(info(&answer));
                 self.succeed();
-                let mut response = Response::new(answer);
-                tell(response.metadata_mut(), parent);
-                Ok(response)
+                Ok(answer)
             }
-            Err(error) => {
-                let mut status = self.fail(error).to_status();
-                tell(status.metadata_mut(), parent);
-                Err(status)
-            }
-        }
+            Err(error) => Err(self.fail(error)),
+        };
+        answered(result, parent)
     }
 
     /// A response whose answer goes on in the span.
@@ -200,10 +192,24 @@ impl CallSpan {
     }
 }
 
-use protocol::generated::provider::v1::DataPlane as pb_plane;
+/// What the caller gets: the answer or the failure, which names the host's span.
+pub(crate) fn answered<M>(result: Result<M, Error>, parent: Option<String>) -> Result<Response<M>, tonic::Status> {
+    match result {
+        Ok(answer) => {
+            let mut response = Response::new(answer);
+            tell(response.metadata_mut(), parent);
+            Ok(response)
+        }
+        Err(error) => {
+            let mut status = error.to_status();
+            tell(status.metadata_mut(), parent);
+            Err(status)
+        }
+    }
+}
 
 /// Names the host's span in an answer.
-pub(crate) fn tell(metadata: &mut MetadataMap, parent: Option<String>) {
+fn tell(metadata: &mut MetadataMap, parent: Option<String>) {
     if let Some(value) = parent.and_then(|parent| MetadataValue::try_from(parent).ok()) {
         metadata.insert("traceparent", value);
     }

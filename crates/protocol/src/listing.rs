@@ -3,12 +3,35 @@
 pub mod pipelines;
 
 use base64::Engine as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use type_schema::Schema;
 
+use crate::error::Error;
 use crate::generated::host::v1 as pb;
 use crate::generated::provider::v1::{DataPlane, ModuleExample};
 use crate::schema;
+
+/// The envelope of a failure. Members that say nothing are left out.
+pub fn envelope(error: &Error) -> Value {
+    let mut object = Map::from_iter([
+        ("category".to_owned(), Value::from(error.category().as_str())),
+        ("code".to_owned(), error.code().into()),
+        ("message".to_owned(), error.message().into()),
+        ("origin".to_owned(), error.origin().as_str().into()),
+        ("retryable".to_owned(), error.retryable().into()),
+    ]);
+    if !error.trace_id().is_empty() {
+        object.insert("trace_id".to_owned(), error.trace_id().into());
+    }
+    if error.retry_after_ms() > 0 {
+        object.insert("retry_after_ms".to_owned(), error.retry_after_ms().into());
+    }
+    if !error.details().is_empty() {
+        let details = error.details().iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+        object.insert("details".to_owned(), Value::Object(details.collect()));
+    }
+    Value::Object(object)
+}
 
 /// `unary`, `attach`, `link`, `host`; empty while pending.
 pub fn plane(plane: DataPlane) -> &'static str {

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use protocol::{Error, codes};
-use serde_json::{Map, Value, json};
+use protocol::{Error, codes, listing};
+use serde_json::json;
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 
@@ -30,7 +30,7 @@ pub(crate) fn of_type(kind: &'static str, text: impl Into<Bytes>) -> Response<Bo
 
 /// An answer with the envelope.
 pub(crate) fn failure(error: &Error) -> Response<Body> {
-    let mut response = json(json!({ "error": envelope(error) }).to_string());
+    let mut response = json(json!({ "error": listing::envelope(error) }).to_string());
     *response.status_mut() = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     if error.retry_after_ms() > 0 {
@@ -45,28 +45,6 @@ pub(crate) fn failure(error: &Error) -> Response<Body> {
         response.headers_mut().insert(header::ALLOW, allow);
     }
     response
-}
-
-/// The envelope as JSON. Members that say nothing are left out.
-pub(crate) fn envelope(error: &Error) -> Value {
-    let mut object = Map::from_iter([
-        ("category".to_owned(), Value::from(error.category().as_str())),
-        ("code".to_owned(), error.code().into()),
-        ("message".to_owned(), error.message().into()),
-        ("origin".to_owned(), error.origin().as_str().into()),
-        ("retryable".to_owned(), error.retryable().into()),
-    ]);
-    if !error.trace_id().is_empty() {
-        object.insert("trace_id".to_owned(), error.trace_id().into());
-    }
-    if error.retry_after_ms() > 0 {
-        object.insert("retry_after_ms".to_owned(), error.retry_after_ms().into());
-    }
-    if !error.details().is_empty() {
-        let details = error.details().iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
-        object.insert("details".to_owned(), Value::Object(details.collect()));
-    }
-    Value::Object(object)
 }
 
 /// Repeats the trace that the gRPC surface put into its metadata.

@@ -162,7 +162,7 @@ fn result(output: pb::BatchOutput, route: &Route) -> Result<String, Error> {
             Ok(format!(r#"{{"output":{output}}}"#))
         }
         Some(pb::batch_output::Result::Error(error)) => {
-            Ok(json!({ "error": answer::envelope(&Error::from_proto(error)) }).to_string())
+            Ok(json!({ "error": listing::envelope(&Error::from_proto(error)) }).to_string())
         }
         _ => Err(Error::of(codes::INTERNAL, "the output of a batch is not in the form of its inputs")),
     }

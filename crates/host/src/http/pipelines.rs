@@ -76,7 +76,7 @@ fn sent(
     events.map(|event| {
         let (name, data) = match event {
             Ok(event) => (name(&event), listing::pipelines::event(&event)),
-            Err(status) => ("error", json!({ "error": answer::envelope(&coded(status)) })),
+            Err(status) => ("error", json!({ "error": listing::envelope(&coded(status)) })),
         };
         // JSON text has no line breaks, so that one line of data holds it.
         Ok(Frame::data(Bytes::from(format!("event: {name}\ndata: {data}\n\n"))))

@@ -12,7 +12,7 @@ use http_body_util::StreamBody;
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::call_stream_response::Event;
 use protocol::generated::host::v1::host_server::Host as _;
-use protocol::{Error, codes};
+use protocol::{Error, codes, listing};
 use serde_json::json;
 use tonic::Status;
 use tonic::body::Body;
@@ -58,7 +58,7 @@ fn events(
         };
         let text = event.unwrap_or_else(|error| {
             *over = true;
-            sent("error", &json!({ "error": answer::envelope(&error) }).to_string())
+            sent("error", &json!({ "error": listing::envelope(&error) }).to_string())
         });
         futures::future::ready(Some(text))
     });

@@ -16,7 +16,7 @@ use crate::pipelines::{Begin, Begun, Checked, Ended, Form, Prepared, diagnostics
 use crate::surface::calls::{self, Asked, Waits};
 use crate::surface::client::ClientSurface;
 use crate::surface::stored::module_of;
-use crate::telemetry::{CallSpan, tell};
+use crate::telemetry::{CallSpan, answered};
 
 /// What a source is called when nobody says how.
 const FILE: &str = "pipeline.cst";
@@ -56,18 +56,7 @@ impl ClientSurface {
         let span = self.telemetry.begin_run(named(&request), &mut asked.trace);
         let header = span.header().map(str::to_owned);
         let answer = self.run_to_its_end(&Principal::of(&extensions), asked, request, span).await;
-        match answer {
-            Ok(answer) => {
-                let mut response = Response::new(answer);
-                tell(response.metadata_mut(), header);
-                Ok(response)
-            }
-            Err(error) => {
-                let mut status = error.to_status();
-                tell(status.metadata_mut(), header);
-                Err(status)
-            }
-        }
+        answered(answer, header)
     }
 
     async fn run_to_its_end(
@@ -103,25 +92,16 @@ impl ClientSurface {
         let pipeline = named(&request).to_owned();
         let (events, told) = mpsc::channel(EVENTS);
         let begun = self.begin(&Principal::of(&extensions), asked, request, span, Some(events)).await;
-        match begun {
-            Ok((prepared, begun, form)) => {
-                let first = Told::Started(pb::RunStarted {
-                    run_id: begun.run_id.to_string(),
-                    pipeline,
-                    plan: Some(prepared.view.clone()),
-                    nodes: prepared.nodes(),
-                });
-                let messages = messages(first, told, begun, prepared, form, self.message_bytes);
-                let mut response = Response::new(Box::pin(messages) as RunStream);
-                tell(response.metadata_mut(), header);
-                Ok(response)
-            }
-            Err(error) => {
-                let mut status = error.to_status();
-                tell(status.metadata_mut(), header);
-                Err(status)
-            }
-        }
+        let messages = begun.map(|(prepared, begun, form)| {
+            let first = Told::Started(pb::RunStarted {
+                run_id: begun.run_id.to_string(),
+                pipeline,
+                plan: Some(prepared.view.clone()),
+                nodes: prepared.nodes(),
+            });
+            Box::pin(messages(first, told, begun, prepared, form, self.message_bytes)) as RunStream
+        });
+        answered(messages, header)
     }
 
     /// Finds what is to run, reads its inputs, and begins it.

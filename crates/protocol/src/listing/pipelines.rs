@@ -11,25 +11,11 @@ use crate::generated::host::v1::run_ended::Outputs;
 use crate::generated::host::v1::run_pipeline_stream_response::Event;
 use crate::generated::provider::v1::DataPlane;
 
-use super::plane;
+use super::{envelope, plane};
 
-/// The envelope of a failure, without members that say nothing.
+/// The envelope of a failure, as the wire has it.
 pub fn failure(error: &error::Error) -> Value {
-    let error = Error::from_proto(error.clone());
-    let mut object = Map::from_iter([
-        ("category".to_owned(), Value::from(error.category().as_str())),
-        ("code".to_owned(), error.code().into()),
-        ("message".to_owned(), error.message().into()),
-        ("origin".to_owned(), error.origin().as_str().into()),
-        ("retryable".to_owned(), error.retryable().into()),
-    ]);
-    if !error.trace_id().is_empty() {
-        object.insert("trace_id".to_owned(), error.trace_id().into());
-    }
-    if !error.details().is_empty() {
-        object.insert("details".to_owned(), json!(error.details()));
-    }
-    Value::Object(object)
+    envelope(&Error::from_proto(error.clone()))
 }
 
 /// One thing said about a source.
