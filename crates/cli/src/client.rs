@@ -167,7 +167,7 @@ impl Client {
         pattern: &str,
         runs: bool,
     ) -> Result<tonic::Streaming<pb::WatchResponse>, Failure> {
-        let request = pb::WatchRequest { pattern: pattern.into(), runs };
+        let request = pb::WatchRequest { pattern: pattern.into(), runs, components: false };
         self.answer(self.inner.clone().watch(request), ANSWER).await
     }
 

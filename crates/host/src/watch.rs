@@ -243,7 +243,11 @@ mod tests {
                 Event::Changed(changed) => format!("~{}", changed.module.unwrap().name),
                 Event::Removed(removed) => format!("-{} {}", removed.name, removed.reason),
                 Event::Synced(synced) => format!("synced {}", synced.modules),
-                Event::Pipeline(_) | Event::PipelineRemoved(_) | Event::Run(_) | Event::RunsMissed(_) => continue,
+                Event::Pipeline(_)
+                | Event::PipelineRemoved(_)
+                | Event::Run(_)
+                | Event::RunsMissed(_)
+                | Event::Component(_) => continue,
             });
         }
         words

@@ -9,6 +9,7 @@
 //! * A session token and a [`Secret`] never appear in `Debug` or `Display` output.
 
 pub mod codes;
+pub mod component;
 pub mod dial;
 pub mod error;
 pub mod frame;

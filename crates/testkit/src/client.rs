@@ -226,7 +226,7 @@ impl Client {
     /// # Errors
     /// The coded error.
     pub async fn watch(&self, pattern: &str) -> Result<Watch, Error> {
-        self.watch_all(host::WatchRequest { pattern: pattern.to_owned(), runs: false }).await
+        self.watch_all(host::WatchRequest { pattern: pattern.to_owned(), runs: false, components: false }).await
     }
 
     pub(crate) async fn watch_all(&self, request: host::WatchRequest) -> Result<Watch, Error> {

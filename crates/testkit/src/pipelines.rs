@@ -181,6 +181,6 @@ impl Client {
     /// # Errors
     /// The coded error.
     pub async fn watch_runs(&self, pattern: &str) -> Result<Watch, Error> {
-        self.watch_all(host::WatchRequest { pattern: pattern.to_owned(), runs: true }).await
+        self.watch_all(host::WatchRequest { pattern: pattern.to_owned(), runs: true, components: false }).await
     }
 }

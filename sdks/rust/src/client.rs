@@ -303,7 +303,7 @@ impl Client {
     /// # Errors
     /// As [`Client::list_modules`].
     pub async fn watch(&self, pattern: &str) -> Result<Watch, Error> {
-        let request = WatchRequest { pattern: pattern.to_owned(), runs: false };
+        let request = WatchRequest { pattern: pattern.to_owned(), runs: false, components: false };
         self.wire.watch(request).await.map(Watch::new)
     }
 }

@@ -69,6 +69,14 @@ fn print(event: &Event, output: &Output) -> Result<(), Failures> {
         Event::RunsMissed(missed) => {
             line("!", AnsiColor::Yellow, format!("{} events of runs were missed", missed.count))
         }
+        Event::Component(event) => match &event.component {
+            Some(component) => line(
+                "*",
+                AnsiColor::Cyan,
+                format!("{}  {}  {}", component.id, component.state().as_str_name(), event.reason),
+            ),
+            None => Ok(()),
+        },
         Event::Added(_) | Event::Changed(_) | Event::Pipeline(_) => Ok(()),
     }
 }
@@ -137,6 +145,11 @@ fn json(event: &Event) -> Value {
             "run_id": run.run_id,
             "pipeline": run.pipeline,
             "run": run.event.as_ref().map(listing::pipelines::event),
+        }),
+        Event::Component(event) => json!({
+            "event": "component",
+            "id": event.component.as_ref().map(|component| component.id.as_str()),
+            "reason": event.reason,
         }),
         Event::RunsMissed(missed) => json!({ "event": "runs_missed", "count": missed.count }),
     }

@@ -46,11 +46,14 @@ type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchResponse, Status>> 
 
 type CallStream = Pin<Box<dyn Stream<Item = Result<pb::CallStreamResponse, Status>> + Send>>;
 
+type LogStream = Pin<Box<dyn Stream<Item = Result<pb::ComponentLogsResponse, Status>> + Send>>;
+
 #[tonic::async_trait]
 impl Host for ClientSurface {
     type WatchStream = WatchStream;
     type RunPipelineStreamStream = RunStream;
     type CallStreamStream = CallStream;
+    type ComponentLogsStream = LogStream;
 
     async fn list_modules(
         &self,
@@ -160,6 +163,45 @@ impl Host for ClientSurface {
         self.run_records(&request)
     }
 
+    async fn list_components(
+        &self,
+        _request: Request<pb::ListComponentsRequest>,
+    ) -> Result<Response<pb::ListComponentsResponse>, Status> {
+        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+    }
+
+    async fn get_component(
+        &self,
+        _request: Request<pb::GetComponentRequest>,
+    ) -> Result<Response<pb::GetComponentResponse>, Status> {
+        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+    }
+
+    async fn start_component(
+        &self,
+        _request: Request<pb::StartComponentRequest>,
+    ) -> Result<Response<pb::StartComponentResponse>, Status> {
+        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+    }
+
+    async fn stop_component(
+        &self,
+        _request: Request<pb::StopComponentRequest>,
+    ) -> Result<Response<pb::StopComponentResponse>, Status> {
+        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+    }
+
+    async fn restart_component(
+        &self,
+        _request: Request<pb::RestartComponentRequest>,
+    ) -> Result<Response<pb::RestartComponentResponse>, Status> {
+        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+    }
+
+    async fn component_logs(&self, _request: Request<pb::ComponentLogsRequest>) -> Result<Response<LogStream>, Status> {
+        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+    }
+
     async fn run_pipeline_stream(
         &self,
         request: Request<pb::RunPipelineStreamRequest>,
@@ -169,7 +211,7 @@ impl Host for ClientSurface {
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Result<Response<WatchStream>, Status> {
         Principal::of(request.extensions()).may_watch()?;
-        let pb::WatchRequest { pattern, runs } = request.into_inner();
+        let pb::WatchRequest { pattern, runs, components: _ } = request.into_inner();
         let pipelines = watch::Pipelines {
             shelf: self.pipelines.stored.subscribe(),
             runs: runs.then(|| self.pipelines.runs.subscribe()),

@@ -176,6 +176,7 @@ impl Host for FakeHost {
         Ok(Response::new(CallResponse { output: Some(output), info: None }))
     }
 
+    type ComponentLogsStream = Pin<Box<dyn Stream<Item = Result<ComponentLogsResponse, Status>> + Send>>;
     type WatchStream = Pin<Box<ReceiverStream<Result<WatchResponse, Status>>>>;
     type CallStreamStream = Pin<Box<dyn Stream<Item = Result<CallStreamResponse, Status>> + Send>>;
 
@@ -297,6 +298,48 @@ impl Host for FakeHost {
 
     async fn list_runs(&self, request: Request<ListRunsRequest>) -> Result<Response<ListRunsResponse>, Status> {
         Ok(Response::new(fake_pipelines::runs(&request.into_inner())))
+    }
+
+    async fn list_components(
+        &self,
+        _request: Request<ListComponentsRequest>,
+    ) -> Result<Response<ListComponentsResponse>, Status> {
+        Err(Status::unimplemented("no components"))
+    }
+
+    async fn get_component(
+        &self,
+        _request: Request<GetComponentRequest>,
+    ) -> Result<Response<GetComponentResponse>, Status> {
+        Err(Status::unimplemented("no components"))
+    }
+
+    async fn start_component(
+        &self,
+        _request: Request<StartComponentRequest>,
+    ) -> Result<Response<StartComponentResponse>, Status> {
+        Err(Status::unimplemented("no components"))
+    }
+
+    async fn stop_component(
+        &self,
+        _request: Request<StopComponentRequest>,
+    ) -> Result<Response<StopComponentResponse>, Status> {
+        Err(Status::unimplemented("no components"))
+    }
+
+    async fn restart_component(
+        &self,
+        _request: Request<RestartComponentRequest>,
+    ) -> Result<Response<RestartComponentResponse>, Status> {
+        Err(Status::unimplemented("no components"))
+    }
+
+    async fn component_logs(
+        &self,
+        _request: Request<ComponentLogsRequest>,
+    ) -> Result<Response<Self::ComponentLogsStream>, Status> {
+        Err(Status::unimplemented("no components"))
     }
 }
 

@@ -53,8 +53,15 @@ impl Watch {
                     return Some(Ok(Change::Removed { name: event.name, reason: event.reason }));
                 }
                 Some(Event::Synced(event)) => return Some(Ok(Change::Synced { modules: event.modules })),
-                // Pipelines are not asked for here, and a newer host may tell of more.
-                Some(Event::Pipeline(_) | Event::PipelineRemoved(_) | Event::Run(_) | Event::RunsMissed(_)) | None => {}
+                // These are not asked for here, and a newer host may tell of more.
+                Some(
+                    Event::Pipeline(_)
+                    | Event::PipelineRemoved(_)
+                    | Event::Run(_)
+                    | Event::RunsMissed(_)
+                    | Event::Component(_),
+                )
+                | None => {}
             }
         }
     }

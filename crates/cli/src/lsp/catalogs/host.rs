@@ -97,6 +97,7 @@ impl Modules {
                 !std::mem::replace(&mut self.is_synced, true)
             }
             Event::Added(_)
+            | Event::Component(_)
             | Event::Changed(_)
             | Event::Pipeline(_)
             | Event::PipelineRemoved(_)

@@ -20,11 +20,14 @@ use crate::error::{Error, ModuleError};
 use crate::generated::host::v1::host_server::{Host, HostServer};
 use crate::generated::host::v1::{
     CallBatchRequest, CallBatchResponse, CallRequest, CallResponse, CallStreamRequest, CallStreamResponse,
-    CheckPipelineRequest, CheckPipelineResponse, DeletePipelineRequest, DeletePipelineResponse, GetModuleRequest,
-    GetModuleResponse, GetPipelineRequest, GetPipelineResponse, GetRunRequest, GetRunResponse, ListModulesRequest,
-    ListModulesResponse, ListPipelinesRequest, ListPipelinesResponse, ListRunsRequest, ListRunsResponse, Module,
-    PipelinePlan, PutPipelineRequest, PutPipelineResponse, RunPipelineRequest, RunPipelineResponse,
-    RunPipelineStreamRequest, RunPipelineStreamResponse, StoredPipeline, WatchRequest, WatchResponse, call_request,
+    CheckPipelineRequest, CheckPipelineResponse, ComponentLogsRequest, ComponentLogsResponse, DeletePipelineRequest,
+    DeletePipelineResponse, GetComponentRequest, GetComponentResponse, GetModuleRequest, GetModuleResponse,
+    GetPipelineRequest, GetPipelineResponse, GetRunRequest, GetRunResponse, ListComponentsRequest,
+    ListComponentsResponse, ListModulesRequest, ListModulesResponse, ListPipelinesRequest, ListPipelinesResponse,
+    ListRunsRequest, ListRunsResponse, Module, PipelinePlan, PutPipelineRequest, PutPipelineResponse,
+    RestartComponentRequest, RestartComponentResponse, RunPipelineRequest, RunPipelineResponse,
+    RunPipelineStreamRequest, RunPipelineStreamResponse, StartComponentRequest, StartComponentResponse,
+    StopComponentRequest, StopComponentResponse, StoredPipeline, WatchRequest, WatchResponse, call_request,
     call_response, run_pipeline_request, run_pipeline_response,
 };
 use crate::generated::provider::v1::execute_response::Result as Outcome;
@@ -421,6 +424,7 @@ impl Host for Nested {
         Err(Status::unimplemented("no batches"))
     }
 
+    type ComponentLogsStream = ReceiverStream<Result<ComponentLogsResponse, Status>>;
     type WatchStream = tokio_stream::Empty<Result<WatchResponse, Status>>;
 
     async fn watch(&self, _request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
@@ -497,6 +501,48 @@ impl Host for Nested {
 
     async fn list_runs(&self, _request: Request<ListRunsRequest>) -> Result<Response<ListRunsResponse>, Status> {
         Err(Status::unimplemented("no pipelines"))
+    }
+
+    async fn list_components(
+        &self,
+        _request: Request<ListComponentsRequest>,
+    ) -> Result<Response<ListComponentsResponse>, Status> {
+        Err(Status::unimplemented("no components"))
+    }
+
+    async fn get_component(
+        &self,
+        _request: Request<GetComponentRequest>,
+    ) -> Result<Response<GetComponentResponse>, Status> {
+        Err(Status::unimplemented("no components"))
+    }
+
+    async fn start_component(
+        &self,
+        _request: Request<StartComponentRequest>,
+    ) -> Result<Response<StartComponentResponse>, Status> {
+        Err(Status::unimplemented("no components"))
+    }
+
+    async fn stop_component(
+        &self,
+        _request: Request<StopComponentRequest>,
+    ) -> Result<Response<StopComponentResponse>, Status> {
+        Err(Status::unimplemented("no components"))
+    }
+
+    async fn restart_component(
+        &self,
+        _request: Request<RestartComponentRequest>,
+    ) -> Result<Response<RestartComponentResponse>, Status> {
+        Err(Status::unimplemented("no components"))
+    }
+
+    async fn component_logs(
+        &self,
+        _request: Request<ComponentLogsRequest>,
+    ) -> Result<Response<Self::ComponentLogsStream>, Status> {
+        Err(Status::unimplemented("no components"))
     }
 }
 

@@ -149,7 +149,7 @@ impl Caller {
     }
 
     pub(crate) async fn watch(&self) -> Result<(), Status> {
-        let request = self.request(pb::WatchRequest { pattern: "*".to_owned(), runs: false });
+        let request = self.request(pb::WatchRequest { pattern: "*".to_owned(), runs: false, components: false });
         within("the beginning of a watch", self.client().watch(request)).await.map(drop)
     }
 

@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from ...host.v1 import component_pb as _host_v1_component_pb
 from ...host.v1 import host_pb as _host_v1_host_pb
 from ...host.v1 import pipeline_pb as _host_v1_pipeline_pb
 
@@ -164,6 +165,62 @@ class HostStub:
             response_deserializer=_host_v1_pipeline_pb.ListRunsResponse.FromString,
         )
         """Called by a client: the runs that the host has records of, latest first, without their nodes."""
+        self.ListComponents: grpc.UnaryUnaryMultiCallable[
+            _host_v1_component_pb.ListComponentsRequest,
+            _host_v1_component_pb.ListComponentsResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/ListComponents",
+            request_serializer=_host_v1_component_pb.ListComponentsRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.ListComponentsResponse.FromString,
+        )
+        """Called by an operator: the components that the host knows."""
+        self.GetComponent: grpc.UnaryUnaryMultiCallable[
+            _host_v1_component_pb.GetComponentRequest,
+            _host_v1_component_pb.GetComponentResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/GetComponent",
+            request_serializer=_host_v1_component_pb.GetComponentRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.GetComponentResponse.FromString,
+        )
+        """Called by an operator: one component."""
+        self.StartComponent: grpc.UnaryUnaryMultiCallable[
+            _host_v1_component_pb.StartComponentRequest,
+            _host_v1_component_pb.StartComponentResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/StartComponent",
+            request_serializer=_host_v1_component_pb.StartComponentRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.StartComponentResponse.FromString,
+        )
+        """Called by an operator: starts a component that does not run, whatever its restart policy has used up, and waits until it is ready.
+        One that runs is left as it is.
+        """
+        self.StopComponent: grpc.UnaryUnaryMultiCallable[
+            _host_v1_component_pb.StopComponentRequest,
+            _host_v1_component_pb.StopComponentResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/StopComponent",
+            request_serializer=_host_v1_component_pb.StopComponentRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.StopComponentResponse.FromString,
+        )
+        """Called by an operator: drains and stops a component, and waits until no process of it is left."""
+        self.RestartComponent: grpc.UnaryUnaryMultiCallable[
+            _host_v1_component_pb.RestartComponentRequest,
+            _host_v1_component_pb.RestartComponentResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/RestartComponent",
+            request_serializer=_host_v1_component_pb.RestartComponentRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.RestartComponentResponse.FromString,
+        )
+        """Called by an operator: drains, stops and starts a component, and waits until it is ready."""
+        self.ComponentLogs: grpc.UnaryStreamMultiCallable[
+            _host_v1_component_pb.ComponentLogsRequest,
+            _host_v1_component_pb.ComponentLogsResponse,
+        ] = channel.unary_stream(
+            "/modrack.host.v1.Host/ComponentLogs",
+            request_serializer=_host_v1_component_pb.ComponentLogsRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.ComponentLogsResponse.FromString,
+        )
+        """Called by an operator: what a component wrote, of late and from now on."""
 
 
 class HostAsyncStub:
@@ -311,6 +368,62 @@ class HostAsyncStub:
             response_deserializer=_host_v1_pipeline_pb.ListRunsResponse.FromString,
         )
         """Called by a client: the runs that the host has records of, latest first, without their nodes."""
+        self.ListComponents: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_component_pb.ListComponentsRequest,
+            _host_v1_component_pb.ListComponentsResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/ListComponents",
+            request_serializer=_host_v1_component_pb.ListComponentsRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.ListComponentsResponse.FromString,
+        )
+        """Called by an operator: the components that the host knows."""
+        self.GetComponent: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_component_pb.GetComponentRequest,
+            _host_v1_component_pb.GetComponentResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/GetComponent",
+            request_serializer=_host_v1_component_pb.GetComponentRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.GetComponentResponse.FromString,
+        )
+        """Called by an operator: one component."""
+        self.StartComponent: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_component_pb.StartComponentRequest,
+            _host_v1_component_pb.StartComponentResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/StartComponent",
+            request_serializer=_host_v1_component_pb.StartComponentRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.StartComponentResponse.FromString,
+        )
+        """Called by an operator: starts a component that does not run, whatever its restart policy has used up, and waits until it is ready.
+        One that runs is left as it is.
+        """
+        self.StopComponent: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_component_pb.StopComponentRequest,
+            _host_v1_component_pb.StopComponentResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/StopComponent",
+            request_serializer=_host_v1_component_pb.StopComponentRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.StopComponentResponse.FromString,
+        )
+        """Called by an operator: drains and stops a component, and waits until no process of it is left."""
+        self.RestartComponent: grpc.aio.UnaryUnaryMultiCallable[
+            _host_v1_component_pb.RestartComponentRequest,
+            _host_v1_component_pb.RestartComponentResponse,
+        ] = channel.unary_unary(
+            "/modrack.host.v1.Host/RestartComponent",
+            request_serializer=_host_v1_component_pb.RestartComponentRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.RestartComponentResponse.FromString,
+        )
+        """Called by an operator: drains, stops and starts a component, and waits until it is ready."""
+        self.ComponentLogs: grpc.aio.UnaryStreamMultiCallable[
+            _host_v1_component_pb.ComponentLogsRequest,
+            _host_v1_component_pb.ComponentLogsResponse,
+        ] = channel.unary_stream(
+            "/modrack.host.v1.Host/ComponentLogs",
+            request_serializer=_host_v1_component_pb.ComponentLogsRequest.SerializeToString,
+            response_deserializer=_host_v1_component_pb.ComponentLogsResponse.FromString,
+        )
+        """Called by an operator: what a component wrote, of late and from now on."""
 
 
 class HostServicer:
@@ -441,6 +554,56 @@ class HostServicer:
     ) -> _host_v1_pipeline_pb.ListRunsResponse:
         """Called by a client: the runs that the host has records of, latest first, without their nodes."""
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "`ListRuns` is not implemented")
+
+    def ListComponents(
+        self,
+        request: _host_v1_component_pb.ListComponentsRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_component_pb.ListComponentsResponse:
+        """Called by an operator: the components that the host knows."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`ListComponents` is not implemented")
+
+    def GetComponent(
+        self,
+        request: _host_v1_component_pb.GetComponentRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_component_pb.GetComponentResponse:
+        """Called by an operator: one component."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`GetComponent` is not implemented")
+
+    def StartComponent(
+        self,
+        request: _host_v1_component_pb.StartComponentRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_component_pb.StartComponentResponse:
+        """Called by an operator: starts a component that does not run, whatever its restart policy has used up, and waits until it is ready.
+        One that runs is left as it is.
+        """
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`StartComponent` is not implemented")
+
+    def StopComponent(
+        self,
+        request: _host_v1_component_pb.StopComponentRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_component_pb.StopComponentResponse:
+        """Called by an operator: drains and stops a component, and waits until no process of it is left."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`StopComponent` is not implemented")
+
+    def RestartComponent(
+        self,
+        request: _host_v1_component_pb.RestartComponentRequest,
+        context: grpc.ServicerContext,
+    ) -> _host_v1_component_pb.RestartComponentResponse:
+        """Called by an operator: drains, stops and starts a component, and waits until it is ready."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`RestartComponent` is not implemented")
+
+    def ComponentLogs(
+        self,
+        request: _host_v1_component_pb.ComponentLogsRequest,
+        context: grpc.ServicerContext,
+    ) -> Iterator[_host_v1_component_pb.ComponentLogsResponse]:
+        """Called by an operator: what a component wrote, of late and from now on."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "`ComponentLogs` is not implemented")
 
 
 class HostAsyncServicer:
@@ -575,6 +738,57 @@ class HostAsyncServicer:
         """Called by a client: the runs that the host has records of, latest first, without their nodes."""
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`ListRuns` is not implemented")
 
+    async def ListComponents(
+        self,
+        request: _host_v1_component_pb.ListComponentsRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_component_pb.ListComponentsResponse:
+        """Called by an operator: the components that the host knows."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`ListComponents` is not implemented")
+
+    async def GetComponent(
+        self,
+        request: _host_v1_component_pb.GetComponentRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_component_pb.GetComponentResponse:
+        """Called by an operator: one component."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`GetComponent` is not implemented")
+
+    async def StartComponent(
+        self,
+        request: _host_v1_component_pb.StartComponentRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_component_pb.StartComponentResponse:
+        """Called by an operator: starts a component that does not run, whatever its restart policy has used up, and waits until it is ready.
+        One that runs is left as it is.
+        """
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`StartComponent` is not implemented")
+
+    async def StopComponent(
+        self,
+        request: _host_v1_component_pb.StopComponentRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_component_pb.StopComponentResponse:
+        """Called by an operator: drains and stops a component, and waits until no process of it is left."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`StopComponent` is not implemented")
+
+    async def RestartComponent(
+        self,
+        request: _host_v1_component_pb.RestartComponentRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> _host_v1_component_pb.RestartComponentResponse:
+        """Called by an operator: drains, stops and starts a component, and waits until it is ready."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`RestartComponent` is not implemented")
+
+    async def ComponentLogs(
+        self,
+        request: _host_v1_component_pb.ComponentLogsRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> AsyncIterator[_host_v1_component_pb.ComponentLogsResponse]:
+        """Called by an operator: what a component wrote, of late and from now on."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "`ComponentLogs` is not implemented")
+        yield _host_v1_component_pb.ComponentLogsResponse()
+
 
 def add_HostServicer_to_server(
     servicer: HostServicer | HostAsyncServicer,
@@ -656,6 +870,36 @@ def add_HostServicer_to_server(
             servicer.ListRuns,
             request_deserializer=_host_v1_pipeline_pb.ListRunsRequest.FromString,
             response_serializer=_host_v1_pipeline_pb.ListRunsResponse.SerializeToString,
+        ),
+        "ListComponents": grpc.unary_unary_rpc_method_handler(
+            servicer.ListComponents,
+            request_deserializer=_host_v1_component_pb.ListComponentsRequest.FromString,
+            response_serializer=_host_v1_component_pb.ListComponentsResponse.SerializeToString,
+        ),
+        "GetComponent": grpc.unary_unary_rpc_method_handler(
+            servicer.GetComponent,
+            request_deserializer=_host_v1_component_pb.GetComponentRequest.FromString,
+            response_serializer=_host_v1_component_pb.GetComponentResponse.SerializeToString,
+        ),
+        "StartComponent": grpc.unary_unary_rpc_method_handler(
+            servicer.StartComponent,
+            request_deserializer=_host_v1_component_pb.StartComponentRequest.FromString,
+            response_serializer=_host_v1_component_pb.StartComponentResponse.SerializeToString,
+        ),
+        "StopComponent": grpc.unary_unary_rpc_method_handler(
+            servicer.StopComponent,
+            request_deserializer=_host_v1_component_pb.StopComponentRequest.FromString,
+            response_serializer=_host_v1_component_pb.StopComponentResponse.SerializeToString,
+        ),
+        "RestartComponent": grpc.unary_unary_rpc_method_handler(
+            servicer.RestartComponent,
+            request_deserializer=_host_v1_component_pb.RestartComponentRequest.FromString,
+            response_serializer=_host_v1_component_pb.RestartComponentResponse.SerializeToString,
+        ),
+        "ComponentLogs": grpc.unary_stream_rpc_method_handler(
+            servicer.ComponentLogs,
+            request_deserializer=_host_v1_component_pb.ComponentLogsRequest.FromString,
+            response_serializer=_host_v1_component_pb.ComponentLogsResponse.SerializeToString,
         ),
     }
     handler = grpc.method_handlers_generic_handler("modrack.host.v1.Host", handlers)

@@ -22,6 +22,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 
 from ...error.v1 import error_pb as _error_v1_error_pb
+from ...host.v1 import component_pb as _host_v1_component_pb
 from ...host.v1 import pipeline_pb as _host_v1_pipeline_pb
 from ...provider.v1 import registry_pb as _provider_v1_registry_pb
 from ...types.v1 import types_pb as _types_v1_types_pb
@@ -426,15 +427,19 @@ class WatchRequest(_message.Message):
 
     PATTERN_FIELD_NUMBER: _Final = 1
     RUNS_FIELD_NUMBER: _Final = 2
+    COMPONENTS_FIELD_NUMBER: _Final = 3
     pattern: str
     """As in `ListModulesRequest`."""
     runs: bool
     """Tell of the runs of pipelines too. Runs that began before are told from here on."""
+    components: bool
+    """Tell of the states of components too."""
     def __init__(
         self,
         *,
         pattern: str | None = ...,
         runs: bool | None = ...,
+        components: bool | None = ...,
     ) -> None: ...
 
 class WatchResponse(_message.Message):
@@ -448,6 +453,7 @@ class WatchResponse(_message.Message):
     PIPELINE_REMOVED_FIELD_NUMBER: _Final = 6
     RUN_FIELD_NUMBER: _Final = 7
     RUNS_MISSED_FIELD_NUMBER: _Final = 8
+    COMPONENT_FIELD_NUMBER: _Final = 9
     @property
     def added(self) -> ModuleAdded:
         """The module is registered; also sent for each one at the beginning."""
@@ -472,6 +478,9 @@ class WatchResponse(_message.Message):
     @property
     def runs_missed(self) -> _host_v1_pipeline_pb.RunEventsMissed:
         """So many events of runs were not told."""
+    @property
+    def component(self) -> _host_v1_component_pb.ComponentEvent:
+        """The state of a component changed; also sent for each one at the beginning. Only with `components`."""
     def __init__(
         self,
         *,
@@ -483,9 +492,10 @@ class WatchResponse(_message.Message):
         pipeline_removed: _host_v1_pipeline_pb.PipelineRemoved | _Mapping[str, _Any] | None = ...,
         run: _host_v1_pipeline_pb.RunEvent | _Mapping[str, _Any] | None = ...,
         runs_missed: _host_v1_pipeline_pb.RunEventsMissed | _Mapping[str, _Any] | None = ...,
+        component: _host_v1_component_pb.ComponentEvent | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: _Literal["added", "changed", "event", "pipeline", "pipeline_removed", "removed", "run", "runs_missed", "synced"]) -> bool: ...
-    def WhichOneof(self, oneof_group: _Literal["event"]) -> _Literal["added", "changed", "removed", "synced", "pipeline", "pipeline_removed", "run", "runs_missed"] | None: ...
+    def HasField(self, field_name: _Literal["added", "changed", "component", "event", "pipeline", "pipeline_removed", "removed", "run", "runs_missed", "synced"]) -> bool: ...
+    def WhichOneof(self, oneof_group: _Literal["event"]) -> _Literal["added", "changed", "removed", "synced", "pipeline", "pipeline_removed", "run", "runs_missed", "component"] | None: ...
 
 class ModuleAdded(_message.Message):
     """A module that was not there before."""

@@ -10,6 +10,7 @@ import * as codegen from "@bufbuild/protobuf/codegenv2";
 import * as wkt from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
 import * as modrack_error_v1_error from "../../error/v1/error.js";
+import * as modrack_host_v1_component from "./component.js";
 import * as modrack_host_v1_pipeline from "./pipeline.js";
 import * as modrack_provider_v1_registry from "../../provider/v1/registry.js";
 import * as modrack_types_v1_types from "../../types/v1/types.js";
@@ -17,8 +18,8 @@ import * as rpc from "../../../runtime.js";
 
 /** Describes the file `modrack/host/v1/host.proto`. */
 export const file_modrack_host_v1_host: codegen.GenFile = /*@__PURE__*/ codegen.fileDesc(
-  "Chptb2RyYWNrL2hvc3QvdjEvaG9zdC5wcm90bxIPbW9kcmFjay5ob3N0LnYxIkwKEkxpc3RNb2R1bGVzUmVxdWVzdBIPCgdwYXR0ZXJuGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlgKE0xpc3RNb2R1bGVzUmVzcG9uc2USKAoHbW9kdWxlcxgBIAMoCzIXLm1vZHJhY2suaG9zdC52MS5Nb2R1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKEEdldE1vZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSI8ChFHZXRNb2R1bGVSZXNwb25zZRInCgZtb2R1bGUYASABKAsyFy5tb2RyYWNrLmhvc3QudjEuTW9kdWxlIpEDCgZNb2R1bGUSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIrCgVpbnB1dBgDIAEoCzIcLm1vZHJhY2sudHlwZXMudjEuVHlwZVNjaGVtYRIsCgZvdXRwdXQYBCABKAsyHC5tb2RyYWNrLnR5cGVzLnYxLlR5cGVTY2hlbWESEgoKaW5wdXRfdGV4dBgFIAEoCRITCgtvdXRwdXRfdGV4dBgGIAEoCRIPCgd2ZXJzaW9uGAcgASgJEhAKCHJldmlzaW9uGAggASgEEhoKEnNjaGVtYV9maW5nZXJwcmludBgJIAEoCRI9CgxjYXBhYmlsaXRpZXMYCiABKAsyJy5tb2RyYWNrLnByb3ZpZGVyLnYxLk1vZHVsZUNhcGFiaWxpdGllcxI0CghleGFtcGxlcxgLIAMoCzIiLm1vZHJhY2sucHJvdmlkZXIudjEuTW9kdWxlRXhhbXBsZRIsCgllbmRwb2ludHMYDCADKAsyGS5tb2RyYWNrLmhvc3QudjEuRW5kcG9pbnQihQIKCEVuZHBvaW50EhIKCnNlc3Npb25faWQYASABKAkSEgoKc2VydmljZV9pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRItCgVwbGFuZRgEIAEoDjIeLm1vZHJhY2sucHJvdmlkZXIudjEuRGF0YVBsYW5lEiwKBXN0YXRlGAUgASgOMh0ubW9kcmFjay5ob3N0LnYxLlNlc3Npb25TdGF0ZRIvCgRpbmZvGAYgASgLMiEubW9kcmFjay5wcm92aWRlci52MS5Qcm92aWRlckluZm8SMQoNcmVnaXN0ZXJlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAihwEKC0NhbGxSZXF1ZXN0Eg4KBm1vZHVsZRgBIAEoCRIUCgppbnB1dF9kYXRhGAIgASgMSAASFAoKaW5wdXRfanNvbhgDIAEoCUgAEhoKEnNjaGVtYV9maW5nZXJwcmludBgEIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBSABKAlCBwoFaW5wdXQibwoMQ2FsbFJlc3BvbnNlEhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABInCgRpbmZvGAMgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvQggKBm91dHB1dCKcAQoIQ2FsbEluZm8SFAoMZXhlY3V0aW9uX2lkGAEgASgJEhAKCHJldmlzaW9uGAIgASgEEhIKCnNlc3Npb25faWQYAyABKAkSLQoFcGxhbmUYBCABKA4yHi5tb2RyYWNrLnByb3ZpZGVyLnYxLkRhdGFQbGFuZRIQCghhdHRlbXB0cxgFIAEoDRITCgtkdXJhdGlvbl91cxgGIAEoBCI/ChFDYWxsU3RyZWFtUmVxdWVzdBIqCgRjYWxsGAEgASgLMhwubW9kcmFjay5ob3N0LnYxLkNhbGxSZXF1ZXN0InIKEkNhbGxTdHJlYW1SZXNwb25zZRIpCgRpbmZvGAEgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvSAASEwoJaXRlbV9kYXRhGAIgASgMSAASEwoJaXRlbV9qc29uGAMgASgJSABCBwoFZXZlbnQiawoQQ2FsbEJhdGNoUmVxdWVzdBIOCgZtb2R1bGUYASABKAkSKwoGaW5wdXRzGAIgAygLMhsubW9kcmFjay5ob3N0LnYxLkJhdGNoSW5wdXQSGgoSc2NoZW1hX2ZpbmdlcnByaW50GAMgASgJIloKCkJhdGNoSW5wdXQSFAoKaW5wdXRfZGF0YRgBIAEoDEgAEhQKCmlucHV0X2pzb24YAiABKAlIABIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAlCBwoFaW5wdXQiawoRQ2FsbEJhdGNoUmVzcG9uc2USLQoHb3V0cHV0cxgBIAMoCzIcLm1vZHJhY2suaG9zdC52MS5CYXRjaE91dHB1dBInCgRpbmZvGAIgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvIm8KC0JhdGNoT3V0cHV0EhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABIoCgVlcnJvchgDIAEoCzIXLm1vZHJhY2suZXJyb3IudjEuRXJyb3JIAEIICgZyZXN1bHQiLQoMV2F0Y2hSZXF1ZXN0Eg8KB3BhdHRlcm4YASABKAkSDAoEcnVucxgCIAEoCCK0AwoNV2F0Y2hSZXNwb25zZRItCgVhZGRlZBgBIAEoCzIcLm1vZHJhY2suaG9zdC52MS5Nb2R1bGVBZGRlZEgAEjEKB2NoYW5nZWQYAiABKAsyHi5tb2RyYWNrLmhvc3QudjEuTW9kdWxlQ2hhbmdlZEgAEjEKB3JlbW92ZWQYAyABKAsyHi5tb2RyYWNrLmhvc3QudjEuTW9kdWxlUmVtb3ZlZEgAEi4KBnN5bmNlZBgEIAEoCzIcLm1vZHJhY2suaG9zdC52MS5XYXRjaFN5bmNlZEgAEjQKCHBpcGVsaW5lGAUgASgLMiAubW9kcmFjay5ob3N0LnYxLlBpcGVsaW5lQ2hhbmdlZEgAEjwKEHBpcGVsaW5lX3JlbW92ZWQYBiABKAsyIC5tb2RyYWNrLmhvc3QudjEuUGlwZWxpbmVSZW1vdmVkSAASKAoDcnVuGAcgASgLMhkubW9kcmFjay5ob3N0LnYxLlJ1bkV2ZW50SAASNwoLcnVuc19taXNzZWQYCCABKAsyIC5tb2RyYWNrLmhvc3QudjEuUnVuRXZlbnRzTWlzc2VkSABCBwoFZXZlbnQiNgoLTW9kdWxlQWRkZWQSJwoGbW9kdWxlGAEgASgLMhcubW9kcmFjay5ob3N0LnYxLk1vZHVsZSI4Cg1Nb2R1bGVDaGFuZ2VkEicKBm1vZHVsZRgBIAEoCzIXLm1vZHJhY2suaG9zdC52MS5Nb2R1bGUiLQoNTW9kdWxlUmVtb3ZlZBIMCgRuYW1lGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIuCgtXYXRjaFN5bmNlZBIPCgdtb2R1bGVzGAEgASgNEg4KBmNhY2hlcxgCIAMoCSqYAQoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIZChVTRVNTSU9OX1NUQVRFX1BFTkRJTkcQARIXChNTRVNTSU9OX1NUQVRFX1JFQURZEAISGgoWU0VTU0lPTl9TVEFURV9EUkFJTklORxADEhkKFVNFU1NJT05fU1RBVEVfRUpFQ1RFRBAEMqsKCgRIb3N0ElgKC0xpc3RNb2R1bGVzEiMubW9kcmFjay5ob3N0LnYxLkxpc3RNb2R1bGVzUmVxdWVzdBokLm1vZHJhY2suaG9zdC52MS5MaXN0TW9kdWxlc1Jlc3BvbnNlElIKCUdldE1vZHVsZRIhLm1vZHJhY2suaG9zdC52MS5HZXRNb2R1bGVSZXF1ZXN0GiIubW9kcmFjay5ob3N0LnYxLkdldE1vZHVsZVJlc3BvbnNlEkMKBENhbGwSHC5tb2RyYWNrLmhvc3QudjEuQ2FsbFJlcXVlc3QaHS5tb2RyYWNrLmhvc3QudjEuQ2FsbFJlc3BvbnNlElcKCkNhbGxTdHJlYW0SIi5tb2RyYWNrLmhvc3QudjEuQ2FsbFN0cmVhbVJlcXVlc3QaIy5tb2RyYWNrLmhvc3QudjEuQ2FsbFN0cmVhbVJlc3BvbnNlMAESUgoJQ2FsbEJhdGNoEiEubW9kcmFjay5ob3N0LnYxLkNhbGxCYXRjaFJlcXVlc3QaIi5tb2RyYWNrLmhvc3QudjEuQ2FsbEJhdGNoUmVzcG9uc2USSAoFV2F0Y2gSHS5tb2RyYWNrLmhvc3QudjEuV2F0Y2hSZXF1ZXN0Gh4ubW9kcmFjay5ob3N0LnYxLldhdGNoUmVzcG9uc2UwARJeCg1DaGVja1BpcGVsaW5lEiUubW9kcmFjay5ob3N0LnYxLkNoZWNrUGlwZWxpbmVSZXF1ZXN0GiYubW9kcmFjay5ob3N0LnYxLkNoZWNrUGlwZWxpbmVSZXNwb25zZRJYCgtSdW5QaXBlbGluZRIjLm1vZHJhY2suaG9zdC52MS5SdW5QaXBlbGluZVJlcXVlc3QaJC5tb2RyYWNrLmhvc3QudjEuUnVuUGlwZWxpbmVSZXNwb25zZRJsChFSdW5QaXBlbGluZVN0cmVhbRIpLm1vZHJhY2suaG9zdC52MS5SdW5QaXBlbGluZVN0cmVhbVJlcXVlc3QaKi5tb2RyYWNrLmhvc3QudjEuUnVuUGlwZWxpbmVTdHJlYW1SZXNwb25zZTABElgKC1B1dFBpcGVsaW5lEiMubW9kcmFjay5ob3N0LnYxLlB1dFBpcGVsaW5lUmVxdWVzdBokLm1vZHJhY2suaG9zdC52MS5QdXRQaXBlbGluZVJlc3BvbnNlElgKC0dldFBpcGVsaW5lEiMubW9kcmFjay5ob3N0LnYxLkdldFBpcGVsaW5lUmVxdWVzdBokLm1vZHJhY2suaG9zdC52MS5HZXRQaXBlbGluZVJlc3BvbnNlEl4KDUxpc3RQaXBlbGluZXMSJS5tb2RyYWNrLmhvc3QudjEuTGlzdFBpcGVsaW5lc1JlcXVlc3QaJi5tb2RyYWNrLmhvc3QudjEuTGlzdFBpcGVsaW5lc1Jlc3BvbnNlEmEKDkRlbGV0ZVBpcGVsaW5lEiYubW9kcmFjay5ob3N0LnYxLkRlbGV0ZVBpcGVsaW5lUmVxdWVzdBonLm1vZHJhY2suaG9zdC52MS5EZWxldGVQaXBlbGluZVJlc3BvbnNlEkkKBkdldFJ1bhIeLm1vZHJhY2suaG9zdC52MS5HZXRSdW5SZXF1ZXN0Gh8ubW9kcmFjay5ob3N0LnYxLkdldFJ1blJlc3BvbnNlEk8KCExpc3RSdW5zEiAubW9kcmFjay5ob3N0LnYxLkxpc3RSdW5zUmVxdWVzdBohLm1vZHJhY2suaG9zdC52MS5MaXN0UnVuc1Jlc3BvbnNlYgZwcm90bzM",
-  [wkt.file_google_protobuf_timestamp, modrack_error_v1_error.file_modrack_error_v1_error, modrack_host_v1_pipeline.file_modrack_host_v1_pipeline, modrack_provider_v1_registry.file_modrack_provider_v1_registry, modrack_types_v1_types.file_modrack_types_v1_types],
+  "Chptb2RyYWNrL2hvc3QvdjEvaG9zdC5wcm90bxIPbW9kcmFjay5ob3N0LnYxIkwKEkxpc3RNb2R1bGVzUmVxdWVzdBIPCgdwYXR0ZXJuGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlgKE0xpc3RNb2R1bGVzUmVzcG9uc2USKAoHbW9kdWxlcxgBIAMoCzIXLm1vZHJhY2suaG9zdC52MS5Nb2R1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKEEdldE1vZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSI8ChFHZXRNb2R1bGVSZXNwb25zZRInCgZtb2R1bGUYASABKAsyFy5tb2RyYWNrLmhvc3QudjEuTW9kdWxlIpEDCgZNb2R1bGUSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIrCgVpbnB1dBgDIAEoCzIcLm1vZHJhY2sudHlwZXMudjEuVHlwZVNjaGVtYRIsCgZvdXRwdXQYBCABKAsyHC5tb2RyYWNrLnR5cGVzLnYxLlR5cGVTY2hlbWESEgoKaW5wdXRfdGV4dBgFIAEoCRITCgtvdXRwdXRfdGV4dBgGIAEoCRIPCgd2ZXJzaW9uGAcgASgJEhAKCHJldmlzaW9uGAggASgEEhoKEnNjaGVtYV9maW5nZXJwcmludBgJIAEoCRI9CgxjYXBhYmlsaXRpZXMYCiABKAsyJy5tb2RyYWNrLnByb3ZpZGVyLnYxLk1vZHVsZUNhcGFiaWxpdGllcxI0CghleGFtcGxlcxgLIAMoCzIiLm1vZHJhY2sucHJvdmlkZXIudjEuTW9kdWxlRXhhbXBsZRIsCgllbmRwb2ludHMYDCADKAsyGS5tb2RyYWNrLmhvc3QudjEuRW5kcG9pbnQihQIKCEVuZHBvaW50EhIKCnNlc3Npb25faWQYASABKAkSEgoKc2VydmljZV9pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRItCgVwbGFuZRgEIAEoDjIeLm1vZHJhY2sucHJvdmlkZXIudjEuRGF0YVBsYW5lEiwKBXN0YXRlGAUgASgOMh0ubW9kcmFjay5ob3N0LnYxLlNlc3Npb25TdGF0ZRIvCgRpbmZvGAYgASgLMiEubW9kcmFjay5wcm92aWRlci52MS5Qcm92aWRlckluZm8SMQoNcmVnaXN0ZXJlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAihwEKC0NhbGxSZXF1ZXN0Eg4KBm1vZHVsZRgBIAEoCRIUCgppbnB1dF9kYXRhGAIgASgMSAASFAoKaW5wdXRfanNvbhgDIAEoCUgAEhoKEnNjaGVtYV9maW5nZXJwcmludBgEIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBSABKAlCBwoFaW5wdXQibwoMQ2FsbFJlc3BvbnNlEhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABInCgRpbmZvGAMgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvQggKBm91dHB1dCKcAQoIQ2FsbEluZm8SFAoMZXhlY3V0aW9uX2lkGAEgASgJEhAKCHJldmlzaW9uGAIgASgEEhIKCnNlc3Npb25faWQYAyABKAkSLQoFcGxhbmUYBCABKA4yHi5tb2RyYWNrLnByb3ZpZGVyLnYxLkRhdGFQbGFuZRIQCghhdHRlbXB0cxgFIAEoDRITCgtkdXJhdGlvbl91cxgGIAEoBCI/ChFDYWxsU3RyZWFtUmVxdWVzdBIqCgRjYWxsGAEgASgLMhwubW9kcmFjay5ob3N0LnYxLkNhbGxSZXF1ZXN0InIKEkNhbGxTdHJlYW1SZXNwb25zZRIpCgRpbmZvGAEgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvSAASEwoJaXRlbV9kYXRhGAIgASgMSAASEwoJaXRlbV9qc29uGAMgASgJSABCBwoFZXZlbnQiawoQQ2FsbEJhdGNoUmVxdWVzdBIOCgZtb2R1bGUYASABKAkSKwoGaW5wdXRzGAIgAygLMhsubW9kcmFjay5ob3N0LnYxLkJhdGNoSW5wdXQSGgoSc2NoZW1hX2ZpbmdlcnByaW50GAMgASgJIloKCkJhdGNoSW5wdXQSFAoKaW5wdXRfZGF0YRgBIAEoDEgAEhQKCmlucHV0X2pzb24YAiABKAlIABIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAlCBwoFaW5wdXQiawoRQ2FsbEJhdGNoUmVzcG9uc2USLQoHb3V0cHV0cxgBIAMoCzIcLm1vZHJhY2suaG9zdC52MS5CYXRjaE91dHB1dBInCgRpbmZvGAIgASgLMhkubW9kcmFjay5ob3N0LnYxLkNhbGxJbmZvIm8KC0JhdGNoT3V0cHV0EhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABIoCgVlcnJvchgDIAEoCzIXLm1vZHJhY2suZXJyb3IudjEuRXJyb3JIAEIICgZyZXN1bHQiQQoMV2F0Y2hSZXF1ZXN0Eg8KB3BhdHRlcm4YASABKAkSDAoEcnVucxgCIAEoCBISCgpjb21wb25lbnRzGAMgASgIIuoDCg1XYXRjaFJlc3BvbnNlEi0KBWFkZGVkGAEgASgLMhwubW9kcmFjay5ob3N0LnYxLk1vZHVsZUFkZGVkSAASMQoHY2hhbmdlZBgCIAEoCzIeLm1vZHJhY2suaG9zdC52MS5Nb2R1bGVDaGFuZ2VkSAASMQoHcmVtb3ZlZBgDIAEoCzIeLm1vZHJhY2suaG9zdC52MS5Nb2R1bGVSZW1vdmVkSAASLgoGc3luY2VkGAQgASgLMhwubW9kcmFjay5ob3N0LnYxLldhdGNoU3luY2VkSAASNAoIcGlwZWxpbmUYBSABKAsyIC5tb2RyYWNrLmhvc3QudjEuUGlwZWxpbmVDaGFuZ2VkSAASPAoQcGlwZWxpbmVfcmVtb3ZlZBgGIAEoCzIgLm1vZHJhY2suaG9zdC52MS5QaXBlbGluZVJlbW92ZWRIABIoCgNydW4YByABKAsyGS5tb2RyYWNrLmhvc3QudjEuUnVuRXZlbnRIABI3CgtydW5zX21pc3NlZBgIIAEoCzIgLm1vZHJhY2suaG9zdC52MS5SdW5FdmVudHNNaXNzZWRIABI0Cgljb21wb25lbnQYCSABKAsyHy5tb2RyYWNrLmhvc3QudjEuQ29tcG9uZW50RXZlbnRIAEIHCgVldmVudCI2CgtNb2R1bGVBZGRlZBInCgZtb2R1bGUYASABKAsyFy5tb2RyYWNrLmhvc3QudjEuTW9kdWxlIjgKDU1vZHVsZUNoYW5nZWQSJwoGbW9kdWxlGAEgASgLMhcubW9kcmFjay5ob3N0LnYxLk1vZHVsZSItCg1Nb2R1bGVSZW1vdmVkEgwKBG5hbWUYASABKAkSDgoGcmVhc29uGAIgASgJIi4KC1dhdGNoU3luY2VkEg8KB21vZHVsZXMYASABKA0SDgoGY2FjaGVzGAIgAygJKpgBCgxTZXNzaW9uU3RhdGUSHQoZU0VTU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFVNFU1NJT05fU1RBVEVfUEVORElORxABEhcKE1NFU1NJT05fU1RBVEVfUkVBRFkQAhIaChZTRVNTSU9OX1NUQVRFX0RSQUlOSU5HEAMSGQoVU0VTU0lPTl9TVEFURV9FSkVDVEVEEAQy+Q4KBEhvc3QSWAoLTGlzdE1vZHVsZXMSIy5tb2RyYWNrLmhvc3QudjEuTGlzdE1vZHVsZXNSZXF1ZXN0GiQubW9kcmFjay5ob3N0LnYxLkxpc3RNb2R1bGVzUmVzcG9uc2USUgoJR2V0TW9kdWxlEiEubW9kcmFjay5ob3N0LnYxLkdldE1vZHVsZVJlcXVlc3QaIi5tb2RyYWNrLmhvc3QudjEuR2V0TW9kdWxlUmVzcG9uc2USQwoEQ2FsbBIcLm1vZHJhY2suaG9zdC52MS5DYWxsUmVxdWVzdBodLm1vZHJhY2suaG9zdC52MS5DYWxsUmVzcG9uc2USVwoKQ2FsbFN0cmVhbRIiLm1vZHJhY2suaG9zdC52MS5DYWxsU3RyZWFtUmVxdWVzdBojLm1vZHJhY2suaG9zdC52MS5DYWxsU3RyZWFtUmVzcG9uc2UwARJSCglDYWxsQmF0Y2gSIS5tb2RyYWNrLmhvc3QudjEuQ2FsbEJhdGNoUmVxdWVzdBoiLm1vZHJhY2suaG9zdC52MS5DYWxsQmF0Y2hSZXNwb25zZRJICgVXYXRjaBIdLm1vZHJhY2suaG9zdC52MS5XYXRjaFJlcXVlc3QaHi5tb2RyYWNrLmhvc3QudjEuV2F0Y2hSZXNwb25zZTABEl4KDUNoZWNrUGlwZWxpbmUSJS5tb2RyYWNrLmhvc3QudjEuQ2hlY2tQaXBlbGluZVJlcXVlc3QaJi5tb2RyYWNrLmhvc3QudjEuQ2hlY2tQaXBlbGluZVJlc3BvbnNlElgKC1J1blBpcGVsaW5lEiMubW9kcmFjay5ob3N0LnYxLlJ1blBpcGVsaW5lUmVxdWVzdBokLm1vZHJhY2suaG9zdC52MS5SdW5QaXBlbGluZVJlc3BvbnNlEmwKEVJ1blBpcGVsaW5lU3RyZWFtEikubW9kcmFjay5ob3N0LnYxLlJ1blBpcGVsaW5lU3RyZWFtUmVxdWVzdBoqLm1vZHJhY2suaG9zdC52MS5SdW5QaXBlbGluZVN0cmVhbVJlc3BvbnNlMAESWAoLUHV0UGlwZWxpbmUSIy5tb2RyYWNrLmhvc3QudjEuUHV0UGlwZWxpbmVSZXF1ZXN0GiQubW9kcmFjay5ob3N0LnYxLlB1dFBpcGVsaW5lUmVzcG9uc2USWAoLR2V0UGlwZWxpbmUSIy5tb2RyYWNrLmhvc3QudjEuR2V0UGlwZWxpbmVSZXF1ZXN0GiQubW9kcmFjay5ob3N0LnYxLkdldFBpcGVsaW5lUmVzcG9uc2USXgoNTGlzdFBpcGVsaW5lcxIlLm1vZHJhY2suaG9zdC52MS5MaXN0UGlwZWxpbmVzUmVxdWVzdBomLm1vZHJhY2suaG9zdC52MS5MaXN0UGlwZWxpbmVzUmVzcG9uc2USYQoORGVsZXRlUGlwZWxpbmUSJi5tb2RyYWNrLmhvc3QudjEuRGVsZXRlUGlwZWxpbmVSZXF1ZXN0GicubW9kcmFjay5ob3N0LnYxLkRlbGV0ZVBpcGVsaW5lUmVzcG9uc2USSQoGR2V0UnVuEh4ubW9kcmFjay5ob3N0LnYxLkdldFJ1blJlcXVlc3QaHy5tb2RyYWNrLmhvc3QudjEuR2V0UnVuUmVzcG9uc2USTwoITGlzdFJ1bnMSIC5tb2RyYWNrLmhvc3QudjEuTGlzdFJ1bnNSZXF1ZXN0GiEubW9kcmFjay5ob3N0LnYxLkxpc3RSdW5zUmVzcG9uc2USYQoOTGlzdENvbXBvbmVudHMSJi5tb2RyYWNrLmhvc3QudjEuTGlzdENvbXBvbmVudHNSZXF1ZXN0GicubW9kcmFjay5ob3N0LnYxLkxpc3RDb21wb25lbnRzUmVzcG9uc2USWwoMR2V0Q29tcG9uZW50EiQubW9kcmFjay5ob3N0LnYxLkdldENvbXBvbmVudFJlcXVlc3QaJS5tb2RyYWNrLmhvc3QudjEuR2V0Q29tcG9uZW50UmVzcG9uc2USYQoOU3RhcnRDb21wb25lbnQSJi5tb2RyYWNrLmhvc3QudjEuU3RhcnRDb21wb25lbnRSZXF1ZXN0GicubW9kcmFjay5ob3N0LnYxLlN0YXJ0Q29tcG9uZW50UmVzcG9uc2USXgoNU3RvcENvbXBvbmVudBIlLm1vZHJhY2suaG9zdC52MS5TdG9wQ29tcG9uZW50UmVxdWVzdBomLm1vZHJhY2suaG9zdC52MS5TdG9wQ29tcG9uZW50UmVzcG9uc2USZwoQUmVzdGFydENvbXBvbmVudBIoLm1vZHJhY2suaG9zdC52MS5SZXN0YXJ0Q29tcG9uZW50UmVxdWVzdBopLm1vZHJhY2suaG9zdC52MS5SZXN0YXJ0Q29tcG9uZW50UmVzcG9uc2USYAoNQ29tcG9uZW50TG9ncxIlLm1vZHJhY2suaG9zdC52MS5Db21wb25lbnRMb2dzUmVxdWVzdBomLm1vZHJhY2suaG9zdC52MS5Db21wb25lbnRMb2dzUmVzcG9uc2UwAWIGcHJvdG8z",
+  [wkt.file_google_protobuf_timestamp, modrack_error_v1_error.file_modrack_error_v1_error, modrack_host_v1_component.file_modrack_host_v1_component, modrack_host_v1_pipeline.file_modrack_host_v1_pipeline, modrack_provider_v1_registry.file_modrack_provider_v1_registry, modrack_types_v1_types.file_modrack_types_v1_types],
 );
 
 /** State of a session that provides a module. */
@@ -313,6 +314,8 @@ export type WatchRequest = pb.Message<"modrack.host.v1.WatchRequest"> & {
   pattern: string;
   /** Tell of the runs of pipelines too. Runs that began before are told from here on. */
   runs: boolean;
+  /** Tell of the states of components too. */
+  components: boolean;
 };
 
 /** Describes the message `modrack.host.v1.WatchRequest`; `create(WatchRequestSchema)` makes one. */
@@ -361,6 +364,11 @@ export type WatchResponse = pb.Message<"modrack.host.v1.WatchResponse"> & {
         /** So many events of runs were not told. */
         value: modrack_host_v1_pipeline.RunEventsMissed;
         case: "runsMissed";
+      }
+    | {
+        /** The state of a component changed; also sent for each one at the beginning. Only with `components`. */
+        value: modrack_host_v1_component.ComponentEvent;
+        case: "component";
       }
     | { case: undefined; value?: undefined };
 };
@@ -509,6 +517,45 @@ export const Host: codegen.GenService<{
     input: typeof modrack_host_v1_pipeline.ListRunsRequestSchema;
     output: typeof modrack_host_v1_pipeline.ListRunsResponseSchema;
   };
+  /** Called by an operator: the components that the host knows. */
+  listComponents: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_component.ListComponentsRequestSchema;
+    output: typeof modrack_host_v1_component.ListComponentsResponseSchema;
+  };
+  /** Called by an operator: one component. */
+  getComponent: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_component.GetComponentRequestSchema;
+    output: typeof modrack_host_v1_component.GetComponentResponseSchema;
+  };
+  /**
+   * Called by an operator: starts a component that does not run, whatever its restart policy has used up, and waits until it is ready.
+   * One that runs is left as it is.
+   */
+  startComponent: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_component.StartComponentRequestSchema;
+    output: typeof modrack_host_v1_component.StartComponentResponseSchema;
+  };
+  /** Called by an operator: drains and stops a component, and waits until no process of it is left. */
+  stopComponent: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_component.StopComponentRequestSchema;
+    output: typeof modrack_host_v1_component.StopComponentResponseSchema;
+  };
+  /** Called by an operator: drains, stops and starts a component, and waits until it is ready. */
+  restartComponent: {
+    methodKind: "unary";
+    input: typeof modrack_host_v1_component.RestartComponentRequestSchema;
+    output: typeof modrack_host_v1_component.RestartComponentResponseSchema;
+  };
+  /** Called by an operator: what a component wrote, of late and from now on. */
+  componentLogs: {
+    methodKind: "server_streaming";
+    input: typeof modrack_host_v1_component.ComponentLogsRequestSchema;
+    output: typeof modrack_host_v1_component.ComponentLogsResponseSchema;
+  };
 }> = /*@__PURE__*/ codegen.serviceDesc(file_modrack_host_v1_host, 0);
 
 /** The methods of `modrack.host.v1.Host` for `grpc.Server.addService`, with handlers of the type `HostHandlers`. */
@@ -573,6 +620,30 @@ export const HostDefinition = {
     requestStream: false,
     responseStream: false,
   }),
+  listComponents: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/ListComponents", modrack_host_v1_component.ListComponentsRequestSchema, modrack_host_v1_component.ListComponentsResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  getComponent: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/GetComponent", modrack_host_v1_component.GetComponentRequestSchema, modrack_host_v1_component.GetComponentResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  startComponent: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/StartComponent", modrack_host_v1_component.StartComponentRequestSchema, modrack_host_v1_component.StartComponentResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  stopComponent: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/StopComponent", modrack_host_v1_component.StopComponentRequestSchema, modrack_host_v1_component.StopComponentResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  restartComponent: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/RestartComponent", modrack_host_v1_component.RestartComponentRequestSchema, modrack_host_v1_component.RestartComponentResponseSchema, {
+    requestStream: false,
+    responseStream: false,
+  }),
+  componentLogs: /*@__PURE__*/ rpc.method("/modrack.host.v1.Host/ComponentLogs", modrack_host_v1_component.ComponentLogsRequestSchema, modrack_host_v1_component.ComponentLogsResponseSchema, {
+    requestStream: false,
+    responseStream: true,
+  }),
 } satisfies grpc.ServiceDefinition<HostHandlers>;
 
 /** What serves `modrack.host.v1.Host`: one handler a method. */
@@ -616,6 +687,21 @@ export type HostHandlers = {
   getRun: grpc.handleUnaryCall<modrack_host_v1_pipeline.GetRunRequest, pb.MessageInitShape<typeof modrack_host_v1_pipeline.GetRunResponseSchema>>;
   /** Called by a client: the runs that the host has records of, latest first, without their nodes. */
   listRuns: grpc.handleUnaryCall<modrack_host_v1_pipeline.ListRunsRequest, pb.MessageInitShape<typeof modrack_host_v1_pipeline.ListRunsResponseSchema>>;
+  /** Called by an operator: the components that the host knows. */
+  listComponents: grpc.handleUnaryCall<modrack_host_v1_component.ListComponentsRequest, pb.MessageInitShape<typeof modrack_host_v1_component.ListComponentsResponseSchema>>;
+  /** Called by an operator: one component. */
+  getComponent: grpc.handleUnaryCall<modrack_host_v1_component.GetComponentRequest, pb.MessageInitShape<typeof modrack_host_v1_component.GetComponentResponseSchema>>;
+  /**
+   * Called by an operator: starts a component that does not run, whatever its restart policy has used up, and waits until it is ready.
+   * One that runs is left as it is.
+   */
+  startComponent: grpc.handleUnaryCall<modrack_host_v1_component.StartComponentRequest, pb.MessageInitShape<typeof modrack_host_v1_component.StartComponentResponseSchema>>;
+  /** Called by an operator: drains and stops a component, and waits until no process of it is left. */
+  stopComponent: grpc.handleUnaryCall<modrack_host_v1_component.StopComponentRequest, pb.MessageInitShape<typeof modrack_host_v1_component.StopComponentResponseSchema>>;
+  /** Called by an operator: drains, stops and starts a component, and waits until it is ready. */
+  restartComponent: grpc.handleUnaryCall<modrack_host_v1_component.RestartComponentRequest, pb.MessageInitShape<typeof modrack_host_v1_component.RestartComponentResponseSchema>>;
+  /** Called by an operator: what a component wrote, of late and from now on. */
+  componentLogs: grpc.handleServerStreamingCall<modrack_host_v1_component.ComponentLogsRequest, pb.MessageInitShape<typeof modrack_host_v1_component.ComponentLogsResponseSchema>>;
 };
 
 /** Served by: the host. */
@@ -702,5 +788,38 @@ export class HostClient extends grpc.Client {
   /** Called by a client: the runs that the host has records of, latest first, without their nodes. */
   listRuns(request: pb.MessageInitShape<typeof modrack_host_v1_pipeline.ListRunsRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_pipeline.ListRunsResponse> {
     return rpc.unary(this, HostDefinition.listRuns, request, options);
+  }
+
+  /** Called by an operator: the components that the host knows. */
+  listComponents(request: pb.MessageInitShape<typeof modrack_host_v1_component.ListComponentsRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_component.ListComponentsResponse> {
+    return rpc.unary(this, HostDefinition.listComponents, request, options);
+  }
+
+  /** Called by an operator: one component. */
+  getComponent(request: pb.MessageInitShape<typeof modrack_host_v1_component.GetComponentRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_component.GetComponentResponse> {
+    return rpc.unary(this, HostDefinition.getComponent, request, options);
+  }
+
+  /**
+   * Called by an operator: starts a component that does not run, whatever its restart policy has used up, and waits until it is ready.
+   * One that runs is left as it is.
+   */
+  startComponent(request: pb.MessageInitShape<typeof modrack_host_v1_component.StartComponentRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_component.StartComponentResponse> {
+    return rpc.unary(this, HostDefinition.startComponent, request, options);
+  }
+
+  /** Called by an operator: drains and stops a component, and waits until no process of it is left. */
+  stopComponent(request: pb.MessageInitShape<typeof modrack_host_v1_component.StopComponentRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_component.StopComponentResponse> {
+    return rpc.unary(this, HostDefinition.stopComponent, request, options);
+  }
+
+  /** Called by an operator: drains, stops and starts a component, and waits until it is ready. */
+  restartComponent(request: pb.MessageInitShape<typeof modrack_host_v1_component.RestartComponentRequestSchema>, options: rpc.CallOptions = {}): Promise<modrack_host_v1_component.RestartComponentResponse> {
+    return rpc.unary(this, HostDefinition.restartComponent, request, options);
+  }
+
+  /** Called by an operator: what a component wrote, of late and from now on. */
+  componentLogs(request: pb.MessageInitShape<typeof modrack_host_v1_component.ComponentLogsRequestSchema>, options: rpc.CallOptions = {}): grpc.ClientReadableStream<modrack_host_v1_component.ComponentLogsResponse> {
+    return rpc.serverStream(this, HostDefinition.componentLogs, request, options);
   }
 }

@@ -1,0 +1,85 @@
+//! What a component may answer. The rules by which an answer is valid at a hook are the chain's.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The answer of a component.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MiddlewareDecision {
+    /// What is to happen.
+    pub decision: DecisionKind,
+    /// Why, for people; not empty, at most 1024 bytes. The caller sees that of `drop`, `defer` and `reject`.
+    pub reason: String,
+    /// Added to the annotations of the envelope for those who follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Map<String, Value>>,
+    /// With `rewrite` and `return`: what to change in the payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Value>,
+    /// With `patch`: how it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch_strategy: Option<PatchStrategy>,
+    /// With `route`: qualified name of the module to call instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// With `defer`: when to ask again, in milliseconds from now; 1 to 3 600 000, 1000 where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// What the component would do next; only kept for the trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_step: Option<String>,
+    /// What may help to understand the answer; only kept for the trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnostics: Option<Value>,
+}
+
+/// What is to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// The component is done; go on.
+    Allow,
+    /// Go on, with these annotations.
+    Annotate,
+    /// Go on with the patched payload.
+    Rewrite,
+    /// Go on with another module; only at `pre_invoke`.
+    Route,
+    /// Answer the caller with the patched payload; those who follow and the module are not asked.
+    Return,
+    /// End it; the caller sees CANCELLED.
+    Drop,
+    /// End it; the caller may try again later (UNAVAILABLE). Only before the call or run.
+    Defer,
+    /// End it; the caller sees PERMISSION_DENIED.
+    Reject,
+}
+
+impl DecisionKind {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Annotate => "annotate",
+            Self::Rewrite => "rewrite",
+            Self::Route => "route",
+            Self::Return => "return",
+            Self::Drop => "drop",
+            Self::Defer => "defer",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// How a patch is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PatchStrategy {
+    /// RFC 7396.
+    Merge,
+    /// RFC 6902.
+    JsonPatch,
+}
