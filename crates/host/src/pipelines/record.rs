@@ -138,6 +138,7 @@ pub(crate) fn call_record(call: &run::CallRecord, began: Instant) -> pb::CallRec
         outcome: outcome.into(),
         error,
         attempts: call.facts.attempts.iter().map(attempt).collect(),
+        decisions: Vec::new(),
     }
 }
 
@@ -179,6 +180,7 @@ pub(crate) fn short(record: &pb::RunRecord) -> pb::RunRecord {
         error: record.error.clone(),
         nodes: Vec::new(),
         partial_outputs: Vec::new(),
+        decisions: Vec::new(),
     }
 }
 

@@ -290,6 +290,7 @@ impl Runs {
                 None => Vec::new(),
             },
             error: error.as_ref().map(Error::to_proto),
+            decisions: Vec::new(),
         });
         self.end(live, &record);
         Ended { outcome: outcome.map_err(|(error, _)| error), record, missed }

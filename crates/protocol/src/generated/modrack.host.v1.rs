@@ -768,6 +768,31 @@ pub struct RunRecord {
     /// Outputs that were there when the run failed, in the form of the inputs. Not in listings.
     #[prost(message, repeated, tag = "9")]
     pub partial_outputs: ::prost::alloc::vec::Vec<PartialOutput>,
+    /// What middleware decided before and after the run, in order; that of its calls stands at them. Not in listings.
+    #[prost(message, repeated, tag = "10")]
+    pub decisions: ::prost::alloc::vec::Vec<MiddlewareTrace>,
+}
+/// What one component of the middleware chain came to at one hook.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MiddlewareTrace {
+    /// Id of the component.
+    #[prost(string, tag = "1")]
+    pub component: ::prost::alloc::string::String,
+    /// `pre_run`, `pre_invoke`, `post_invoke` or `post_run`.
+    #[prost(string, tag = "2")]
+    pub hook: ::prost::alloc::string::String,
+    /// `allow`, `annotate`, `rewrite`, `route`, `return`, `drop`, `defer` or `reject`; empty where there was no valid one.
+    #[prost(string, tag = "3")]
+    pub decision: ::prost::alloc::string::String,
+    /// Why, in its words; empty without a decision.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// How long it took, in microseconds.
+    #[prost(uint64, tag = "5")]
+    pub duration_us: u64,
+    /// The code of its failure; empty without one.
+    #[prost(string, tag = "6")]
+    pub code: ::prost::alloc::string::String,
 }
 /// An output of a run that failed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -859,6 +884,9 @@ pub struct CallRecord {
     /// In order; none when the output was cached.
     #[prost(message, repeated, tag = "11")]
     pub attempts: ::prost::alloc::vec::Vec<AttemptRecord>,
+    /// What middleware decided before and after the call, in order.
+    #[prost(message, repeated, tag = "12")]
+    pub decisions: ::prost::alloc::vec::Vec<MiddlewareTrace>,
 }
 /// What happened to one attempt.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -84,6 +84,7 @@ pub fn run(record: &pb::RunRecord) -> Value {
         "error": record.error.as_ref().map(failure),
         "nodes": record.nodes.iter().map(node_record).collect::<Vec<_>>(),
         "partial_outputs": partial,
+        "decisions": record.decisions.iter().map(decision).collect::<Vec<_>>(),
     })
 }
 
@@ -195,6 +196,19 @@ fn call(call: &pb::CallRecord) -> Value {
         "outcome": call_outcome(call.outcome()),
         "error": call.error.as_ref().map(failure),
         "attempts": attempts.collect::<Vec<_>>(),
+        "decisions": call.decisions.iter().map(decision).collect::<Vec<_>>(),
+    })
+}
+
+fn decision(trace: &pb::MiddlewareTrace) -> Value {
+    let or_null = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
+    json!({
+        "component": trace.component,
+        "hook": trace.hook,
+        "decision": or_null(&trace.decision),
+        "reason": or_null(&trace.reason),
+        "duration_us": trace.duration_us,
+        "code": or_null(&trace.code),
     })
 }
 

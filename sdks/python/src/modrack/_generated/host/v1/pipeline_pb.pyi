@@ -502,6 +502,7 @@ class RunRecord(_message.Message):
     ERROR_FIELD_NUMBER: _Final = 7
     NODES_FIELD_NUMBER: _Final = 8
     PARTIAL_OUTPUTS_FIELD_NUMBER: _Final = 9
+    DECISIONS_FIELD_NUMBER: _Final = 10
     run_id: str
     """Names the run in logs and traces."""
     pipeline: str
@@ -524,6 +525,9 @@ class RunRecord(_message.Message):
     @property
     def partial_outputs(self) -> _containers.RepeatedCompositeFieldContainer[PartialOutput]:
         """Outputs that were there when the run failed, in the form of the inputs. Not in listings."""
+    @property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[MiddlewareTrace]:
+        """What middleware decided before and after the run, in order; that of its calls stands at them. Not in listings."""
     def __init__(
         self,
         *,
@@ -536,8 +540,41 @@ class RunRecord(_message.Message):
         error: _error_v1_error_pb.Error | _Mapping[str, _Any] | None = ...,
         nodes: _Iterable[NodeRecord | _Mapping[str, _Any]] | None = ...,
         partial_outputs: _Iterable[PartialOutput | _Mapping[str, _Any]] | None = ...,
+        decisions: _Iterable[MiddlewareTrace | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: _Literal["error", "started_at"]) -> bool: ...
+
+class MiddlewareTrace(_message.Message):
+    """What one component of the middleware chain came to at one hook."""
+
+    COMPONENT_FIELD_NUMBER: _Final = 1
+    HOOK_FIELD_NUMBER: _Final = 2
+    DECISION_FIELD_NUMBER: _Final = 3
+    REASON_FIELD_NUMBER: _Final = 4
+    DURATION_US_FIELD_NUMBER: _Final = 5
+    CODE_FIELD_NUMBER: _Final = 6
+    component: str
+    """Id of the component."""
+    hook: str
+    """`pre_run`, `pre_invoke`, `post_invoke` or `post_run`."""
+    decision: str
+    """`allow`, `annotate`, `rewrite`, `route`, `return`, `drop`, `defer` or `reject`; empty where there was no valid one."""
+    reason: str
+    """Why, in its words; empty without a decision."""
+    duration_us: int
+    """How long it took, in microseconds."""
+    code: str
+    """The code of its failure; empty without one."""
+    def __init__(
+        self,
+        *,
+        component: str | None = ...,
+        hook: str | None = ...,
+        decision: str | None = ...,
+        reason: str | None = ...,
+        duration_us: int | None = ...,
+        code: str | None = ...,
+    ) -> None: ...
 
 class PartialOutput(_message.Message):
     """An output of a run that failed."""
@@ -622,6 +659,7 @@ class CallRecord(_message.Message):
     OUTCOME_FIELD_NUMBER: _Final = 9
     ERROR_FIELD_NUMBER: _Final = 10
     ATTEMPTS_FIELD_NUMBER: _Final = 11
+    DECISIONS_FIELD_NUMBER: _Final = 12
     call: int
     """Counts the calls of the run, from 0."""
     started_us: int
@@ -646,6 +684,9 @@ class CallRecord(_message.Message):
     @property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[AttemptRecord]:
         """In order; none when the output was cached."""
+    @property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[MiddlewareTrace]:
+        """What middleware decided before and after the call, in order."""
     def __init__(
         self,
         *,
@@ -660,6 +701,7 @@ class CallRecord(_message.Message):
         outcome: CallOutcome | str | None = ...,
         error: _error_v1_error_pb.Error | _Mapping[str, _Any] | None = ...,
         attempts: _Iterable[AttemptRecord | _Mapping[str, _Any]] | None = ...,
+        decisions: _Iterable[MiddlewareTrace | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: _Literal["error"]) -> bool: ...
 

@@ -14,7 +14,7 @@ import * as modrack_types_v1_types from "../../types/v1/types.js";
 
 /** Describes the file `modrack/host/v1/pipeline.proto`. */
 export const file_modrack_host_v1_pipeline: codegen.GenFile = /*@__PURE__*/ codegen.fileDesc(
-  "Ch5tb2RyYWNrL2hvc3QvdjEvcGlwZWxpbmUucHJvdG8SD21vZHJhY2suaG9zdC52MSI0ChRDaGVja1BpcGVsaW5lUmVxdWVzdBIOCgZzb3VyY2UYASABKAkSDAoEZmlsZRgCIAEoCSKIAQoVQ2hlY2tQaXBlbGluZVJlc3BvbnNlEjAKC2RpYWdub3N0aWNzGAEgAygLMhsubW9kcmFjay5ob3N0LnYxLkRpYWdub3N0aWMSEAoIcmVuZGVyZWQYAiABKAkSKwoEcGxhbhgDIAEoCzIdLm1vZHJhY2suaG9zdC52MS5QaXBlbGluZVBsYW4i2QEKCkRpYWdub3N0aWMSDAoEY29kZRgBIAEoCRI1CghzZXZlcml0eRgCIAEoDjIjLm1vZHJhY2suaG9zdC52MS5EaWFnbm9zdGljU2V2ZXJpdHkSDwoHbWVzc2FnZRgDIAEoCRIpCgRzcGFuGAQgASgLMhsubW9kcmFjay5ob3N0LnYxLlNvdXJjZVNwYW4SDQoFbGFiZWwYBSABKAkSLQoHcmVsYXRlZBgGIAMoCzIcLm1vZHJhY2suaG9zdC52MS5SZWxhdGVkU3BhbhIMCgRoZWxwGAcgAygJIkkKC1JlbGF0ZWRTcGFuEikKBHNwYW4YASABKAsyGy5tb2RyYWNrLmhvc3QudjEuU291cmNlU3BhbhIPCgdtZXNzYWdlGAIgASgJIkYKClNvdXJjZVNwYW4SDQoFc3RhcnQYASABKA0SCwoDZW5kGAIgASgNEgwKBGxpbmUYAyABKA0SDgoGY29sdW1uGAQgASgNIvgBCgxQaXBlbGluZVBsYW4SDAoEaGFzaBgBIAEoCRIrCgVpbnB1dBgCIAEoCzIcLm1vZHJhY2sudHlwZXMudjEuVHlwZVNjaGVtYRIsCgZvdXRwdXQYAyABKAsyHC5tb2RyYWNrLnR5cGVzLnYxLlR5cGVTY2hlbWESEgoKaW5wdXRfdGV4dBgEIAEoCRITCgtvdXRwdXRfdGV4dBgFIAEoCRIaChJzY2hlbWFfZmluZ2VycHJpbnQYBiABKAkSDwoHbW9kdWxlcxgHIAMoCRISCgpncmFwaF9qc29uGAggASgJEhUKDWV4YW1wbGVzX2pzb24YCSADKAkimQEKElJ1blBpcGVsaW5lUmVxdWVzdBIQCgZzb3VyY2UYASABKAlIABIOCgRuYW1lGAIgASgJSAASFAoKaW5wdXRfZGF0YRgDIAEoDEgBEhQKCmlucHV0X2pzb24YBCABKAlIARIRCglwbGFuX2hhc2gYBSABKAkSDAoEZmlsZRgGIAEoCUIKCghwaXBlbGluZUIICgZpbnB1dHMiegoTUnVuUGlwZWxpbmVSZXNwb25zZRIVCgtvdXRwdXRfZGF0YRgBIAEoDEgAEhUKC291dHB1dF9qc29uGAIgASgJSAASKgoGcmVjb3JkGAMgASgLMhoubW9kcmFjay5ob3N0LnYxLlJ1blJlY29yZEIJCgdvdXRwdXRzIkwKGFJ1blBpcGVsaW5lU3RyZWFtUmVxdWVzdBIwCgNydW4YASABKAsyIy5tb2RyYWNrLmhvc3QudjEuUnVuUGlwZWxpbmVSZXF1ZXN0IugBChlSdW5QaXBlbGluZVN0cmVhbVJlc3BvbnNlEi4KB3N0YXJ0ZWQYASABKAsyGy5tb2RyYWNrLmhvc3QudjEuUnVuU3RhcnRlZEgAEjQKDG5vZGVfc3RhcnRlZBgCIAEoCzIcLm1vZHJhY2suaG9zdC52MS5Ob2RlU3RhcnRlZEgAEjAKCm5vZGVfZW5kZWQYAyABKAsyGi5tb2RyYWNrLmhvc3QudjEuTm9kZUVuZGVkSAASKgoFZW5kZWQYBCABKAsyGS5tb2RyYWNrLmhvc3QudjEuUnVuRW5kZWRIAEIHCgVldmVudCKJAQoKUnVuU3RhcnRlZBIOCgZydW5faWQYASABKAkSEAoIcGlwZWxpbmUYAiABKAkSKwoEcGxhbhgDIAEoCzIdLm1vZHJhY2suaG9zdC52MS5QaXBlbGluZVBsYW4SLAoFbm9kZXMYBCADKAsyHS5tb2RyYWNrLmhvc3QudjEuUGlwZWxpbmVOb2RlIooBCgxQaXBlbGluZU5vZGUSDAoEbm9kZRgBIAEoDRINCgVsYWJlbBgCIAEoCRIOCgZtb2R1bGUYAyABKAkSKQoEc3BhbhgEIAEoCzIbLm1vZHJhY2suaG9zdC52MS5Tb3VyY2VTcGFuEhAKCGxhbmd1YWdlGAUgASgJEhAKCHJlcGVhdGVkGAYgASgIIkoKC05vZGVTdGFydGVkEgwKBG5vZGUYASABKA0SDAoEY2FsbBgCIAEoBBIQCghieXRlc19pbhgDIAEoBBINCgVhdF91cxgEIAEoBCJECglOb2RlRW5kZWQSDAoEbm9kZRgBIAEoDRIpCgRjYWxsGAIgASgLMhsubW9kcmFjay5ob3N0LnYxLkNhbGxSZWNvcmQisAEKCFJ1bkVuZGVkEhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABIoCgVlcnJvchgDIAEoCzIXLm1vZHJhY2suZXJyb3IudjEuRXJyb3JIABIqCgZyZWNvcmQYBCABKAsyGi5tb2RyYWNrLmhvc3QudjEuUnVuUmVjb3JkEhUKDWV2ZW50c19taXNzZWQYBSABKARCCQoHb3V0cHV0cyLAAgoJUnVuUmVjb3JkEg4KBnJ1bl9pZBgBIAEoCRIQCghwaXBlbGluZRgCIAEoCRIRCglwbGFuX2hhc2gYAyABKAkSLgoKc3RhcnRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZHVyYXRpb25fdXMYBSABKAQSLAoHb3V0Y29tZRgGIAEoDjIbLm1vZHJhY2suaG9zdC52MS5SdW5PdXRjb21lEiYKBWVycm9yGAcgASgLMhcubW9kcmFjay5lcnJvci52MS5FcnJvchIqCgVub2RlcxgIIAMoCzIbLm1vZHJhY2suaG9zdC52MS5Ob2RlUmVjb3JkEjcKD3BhcnRpYWxfb3V0cHV0cxgJIAMoCzIeLm1vZHJhY2suaG9zdC52MS5QYXJ0aWFsT3V0cHV0IkYKDVBhcnRpYWxPdXRwdXQSDAoEbmFtZRgBIAEoCRIOCgRkYXRhGAIgASgMSAASDgoEanNvbhgDIAEoCUgAQgcKBXZhbHVlIt8BCgpOb2RlUmVjb3JkEisKBG5vZGUYASABKAsyHS5tb2RyYWNrLmhvc3QudjEuUGlwZWxpbmVOb2RlEg0KBWNhbGxzGAIgASgEEg4KBmZhaWxlZBgDIAEoBBIOCgZjYWNoZWQYBCABKAQSEAoIYXR0ZW1wdHMYBSABKAQSEAoIYnl0ZXNfaW4YBiABKAQSEQoJYnl0ZXNfb3V0GAcgASgEEg8KB2J1c3lfdXMYCCABKAQSLQoIcmVjb3JkZWQYCSADKAsyGy5tb2RyYWNrLmhvc3QudjEuQ2FsbFJlY29yZCKmAgoKQ2FsbFJlY29yZBIMCgRjYWxsGAEgASgEEhIKCnN0YXJ0ZWRfdXMYAiABKAQSEwoLZHVyYXRpb25fdXMYAyABKAQSEQoJcXVldWVkX3VzGAQgASgEEhAKCGJ5dGVzX2luGAUgASgEEhEKCWJ5dGVzX291dBgGIAEoBBIQCghyZXZpc2lvbhgHIAEoBBIOCgZjYWNoZWQYCCABKAgSLQoHb3V0Y29tZRgJIAEoDjIcLm1vZHJhY2suaG9zdC52MS5DYWxsT3V0Y29tZRImCgVlcnJvchgKIAEoCzIXLm1vZHJhY2suZXJyb3IudjEuRXJyb3ISMAoIYXR0ZW1wdHMYCyADKAsyHi5tb2RyYWNrLmhvc3QudjEuQXR0ZW1wdFJlY29yZCKJAQoNQXR0ZW1wdFJlY29yZBISCgpzZXNzaW9uX2lkGAEgASgJEi0KBXBsYW5lGAIgASgOMh4ubW9kcmFjay5wcm92aWRlci52MS5EYXRhUGxhbmUSEgoKc3RhcnRlZF91cxgDIAEoBBITCgtkdXJhdGlvbl91cxgEIAEoBBIMCgRjb2RlGAUgASgJIlwKElB1dFBpcGVsaW5lUmVxdWVzdBIMCgRuYW1lGAEgASgJEg4KBnNvdXJjZRgCIAEoCRIQCghyZXBsYWNlcxgDIAEoCRIWCg5hbGxvd19icmVha2luZxgEIAEoCCJ6ChNQdXRQaXBlbGluZVJlc3BvbnNlEjEKCHBpcGVsaW5lGAEgASgLMh8ubW9kcmFjay5ob3N0LnYxLlN0b3JlZFBpcGVsaW5lEjAKC2RpYWdub3N0aWNzGAIgAygLMhsubW9kcmFjay5ob3N0LnYxLkRpYWdub3N0aWMiIgoSR2V0UGlwZWxpbmVSZXF1ZXN0EgwKBG5hbWUYASABKAkiSAoTR2V0UGlwZWxpbmVSZXNwb25zZRIxCghwaXBlbGluZRgBIAEoCzIfLm1vZHJhY2suaG9zdC52MS5TdG9yZWRQaXBlbGluZSI9ChRMaXN0UGlwZWxpbmVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJkChVMaXN0UGlwZWxpbmVzUmVzcG9uc2USMgoJcGlwZWxpbmVzGAEgAygLMh8ubW9kcmFjay5ob3N0LnYxLlN0b3JlZFBpcGVsaW5lEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIlChVEZWxldGVQaXBlbGluZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSIYChZEZWxldGVQaXBlbGluZVJlc3BvbnNlIuMBCg5TdG9yZWRQaXBlbGluZRIMCgRuYW1lGAEgASgJEg4KBnNvdXJjZRgCIAEoCRIrCgRwbGFuGAMgASgLMh0ubW9kcmFjay5ob3N0LnYxLlBpcGVsaW5lUGxhbhIwCgtkaWFnbm9zdGljcxgEIAMoCzIbLm1vZHJhY2suaG9zdC52MS5EaWFnbm9zdGljEhAKCGNhbGxhYmxlGAUgASgIEi0KCXN0b3JlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZGVzY3JpcHRpb24YByABKAkiRAoPUGlwZWxpbmVDaGFuZ2VkEjEKCHBpcGVsaW5lGAEgASgLMh8ubW9kcmFjay5ob3N0LnYxLlN0b3JlZFBpcGVsaW5lIh8KD1BpcGVsaW5lUmVtb3ZlZBIMCgRuYW1lGAEgASgJImcKCFJ1bkV2ZW50Eg4KBnJ1bl9pZBgBIAEoCRIQCghwaXBlbGluZRgCIAEoCRI5CgVldmVudBgDIAEoCzIqLm1vZHJhY2suaG9zdC52MS5SdW5QaXBlbGluZVN0cmVhbVJlc3BvbnNlIiAKD1J1bkV2ZW50c01pc3NlZBINCgVjb3VudBgBIAEoBCIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSI8Cg5HZXRSdW5SZXNwb25zZRIqCgZyZWNvcmQYASABKAsyGi5tb2RyYWNrLmhvc3QudjEuUnVuUmVjb3JkIjIKD0xpc3RSdW5zUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRINCgVsaW1pdBgCIAEoDSI8ChBMaXN0UnVuc1Jlc3BvbnNlEigKBHJ1bnMYASADKAsyGi5tb2RyYWNrLmhvc3QudjEuUnVuUmVjb3JkKnkKEkRpYWdub3N0aWNTZXZlcml0eRIjCh9ESUFHTk9TVElDX1NFVkVSSVRZX1VOU1BFQ0lGSUVEEAASHQoZRElBR05PU1RJQ19TRVZFUklUWV9FUlJPUhABEh8KG0RJQUdOT1NUSUNfU0VWRVJJVFlfV0FSTklORxACKpABCgpSdW5PdXRjb21lEhsKF1JVTl9PVVRDT01FX1VOU1BFQ0lGSUVEEAASFwoTUlVOX09VVENPTUVfUlVOTklORxABEhkKFVJVTl9PVVRDT01FX1NVQ0NFRURFRBACEhYKElJVTl9PVVRDT01FX0ZBSUxFRBADEhkKFVJVTl9PVVRDT01FX0NBTkNFTExFRBAEKnwKC0NhbGxPdXRjb21lEhwKGENBTExfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFkNBTExfT1VUQ09NRV9TVUNDRUVERUQQARIXChNDQUxMX09VVENPTUVfRkFJTEVEEAISGgoWQ0FMTF9PVVRDT01FX0NBTkNFTExFRBADYgZwcm90bzM",
+  "Ch5tb2RyYWNrL2hvc3QvdjEvcGlwZWxpbmUucHJvdG8SD21vZHJhY2suaG9zdC52MSI0ChRDaGVja1BpcGVsaW5lUmVxdWVzdBIOCgZzb3VyY2UYASABKAkSDAoEZmlsZRgCIAEoCSKIAQoVQ2hlY2tQaXBlbGluZVJlc3BvbnNlEjAKC2RpYWdub3N0aWNzGAEgAygLMhsubW9kcmFjay5ob3N0LnYxLkRpYWdub3N0aWMSEAoIcmVuZGVyZWQYAiABKAkSKwoEcGxhbhgDIAEoCzIdLm1vZHJhY2suaG9zdC52MS5QaXBlbGluZVBsYW4i2QEKCkRpYWdub3N0aWMSDAoEY29kZRgBIAEoCRI1CghzZXZlcml0eRgCIAEoDjIjLm1vZHJhY2suaG9zdC52MS5EaWFnbm9zdGljU2V2ZXJpdHkSDwoHbWVzc2FnZRgDIAEoCRIpCgRzcGFuGAQgASgLMhsubW9kcmFjay5ob3N0LnYxLlNvdXJjZVNwYW4SDQoFbGFiZWwYBSABKAkSLQoHcmVsYXRlZBgGIAMoCzIcLm1vZHJhY2suaG9zdC52MS5SZWxhdGVkU3BhbhIMCgRoZWxwGAcgAygJIkkKC1JlbGF0ZWRTcGFuEikKBHNwYW4YASABKAsyGy5tb2RyYWNrLmhvc3QudjEuU291cmNlU3BhbhIPCgdtZXNzYWdlGAIgASgJIkYKClNvdXJjZVNwYW4SDQoFc3RhcnQYASABKA0SCwoDZW5kGAIgASgNEgwKBGxpbmUYAyABKA0SDgoGY29sdW1uGAQgASgNIvgBCgxQaXBlbGluZVBsYW4SDAoEaGFzaBgBIAEoCRIrCgVpbnB1dBgCIAEoCzIcLm1vZHJhY2sudHlwZXMudjEuVHlwZVNjaGVtYRIsCgZvdXRwdXQYAyABKAsyHC5tb2RyYWNrLnR5cGVzLnYxLlR5cGVTY2hlbWESEgoKaW5wdXRfdGV4dBgEIAEoCRITCgtvdXRwdXRfdGV4dBgFIAEoCRIaChJzY2hlbWFfZmluZ2VycHJpbnQYBiABKAkSDwoHbW9kdWxlcxgHIAMoCRISCgpncmFwaF9qc29uGAggASgJEhUKDWV4YW1wbGVzX2pzb24YCSADKAkimQEKElJ1blBpcGVsaW5lUmVxdWVzdBIQCgZzb3VyY2UYASABKAlIABIOCgRuYW1lGAIgASgJSAASFAoKaW5wdXRfZGF0YRgDIAEoDEgBEhQKCmlucHV0X2pzb24YBCABKAlIARIRCglwbGFuX2hhc2gYBSABKAkSDAoEZmlsZRgGIAEoCUIKCghwaXBlbGluZUIICgZpbnB1dHMiegoTUnVuUGlwZWxpbmVSZXNwb25zZRIVCgtvdXRwdXRfZGF0YRgBIAEoDEgAEhUKC291dHB1dF9qc29uGAIgASgJSAASKgoGcmVjb3JkGAMgASgLMhoubW9kcmFjay5ob3N0LnYxLlJ1blJlY29yZEIJCgdvdXRwdXRzIkwKGFJ1blBpcGVsaW5lU3RyZWFtUmVxdWVzdBIwCgNydW4YASABKAsyIy5tb2RyYWNrLmhvc3QudjEuUnVuUGlwZWxpbmVSZXF1ZXN0IugBChlSdW5QaXBlbGluZVN0cmVhbVJlc3BvbnNlEi4KB3N0YXJ0ZWQYASABKAsyGy5tb2RyYWNrLmhvc3QudjEuUnVuU3RhcnRlZEgAEjQKDG5vZGVfc3RhcnRlZBgCIAEoCzIcLm1vZHJhY2suaG9zdC52MS5Ob2RlU3RhcnRlZEgAEjAKCm5vZGVfZW5kZWQYAyABKAsyGi5tb2RyYWNrLmhvc3QudjEuTm9kZUVuZGVkSAASKgoFZW5kZWQYBCABKAsyGS5tb2RyYWNrLmhvc3QudjEuUnVuRW5kZWRIAEIHCgVldmVudCKJAQoKUnVuU3RhcnRlZBIOCgZydW5faWQYASABKAkSEAoIcGlwZWxpbmUYAiABKAkSKwoEcGxhbhgDIAEoCzIdLm1vZHJhY2suaG9zdC52MS5QaXBlbGluZVBsYW4SLAoFbm9kZXMYBCADKAsyHS5tb2RyYWNrLmhvc3QudjEuUGlwZWxpbmVOb2RlIooBCgxQaXBlbGluZU5vZGUSDAoEbm9kZRgBIAEoDRINCgVsYWJlbBgCIAEoCRIOCgZtb2R1bGUYAyABKAkSKQoEc3BhbhgEIAEoCzIbLm1vZHJhY2suaG9zdC52MS5Tb3VyY2VTcGFuEhAKCGxhbmd1YWdlGAUgASgJEhAKCHJlcGVhdGVkGAYgASgIIkoKC05vZGVTdGFydGVkEgwKBG5vZGUYASABKA0SDAoEY2FsbBgCIAEoBBIQCghieXRlc19pbhgDIAEoBBINCgVhdF91cxgEIAEoBCJECglOb2RlRW5kZWQSDAoEbm9kZRgBIAEoDRIpCgRjYWxsGAIgASgLMhsubW9kcmFjay5ob3N0LnYxLkNhbGxSZWNvcmQisAEKCFJ1bkVuZGVkEhUKC291dHB1dF9kYXRhGAEgASgMSAASFQoLb3V0cHV0X2pzb24YAiABKAlIABIoCgVlcnJvchgDIAEoCzIXLm1vZHJhY2suZXJyb3IudjEuRXJyb3JIABIqCgZyZWNvcmQYBCABKAsyGi5tb2RyYWNrLmhvc3QudjEuUnVuUmVjb3JkEhUKDWV2ZW50c19taXNzZWQYBSABKARCCQoHb3V0cHV0cyL1AgoJUnVuUmVjb3JkEg4KBnJ1bl9pZBgBIAEoCRIQCghwaXBlbGluZRgCIAEoCRIRCglwbGFuX2hhc2gYAyABKAkSLgoKc3RhcnRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZHVyYXRpb25fdXMYBSABKAQSLAoHb3V0Y29tZRgGIAEoDjIbLm1vZHJhY2suaG9zdC52MS5SdW5PdXRjb21lEiYKBWVycm9yGAcgASgLMhcubW9kcmFjay5lcnJvci52MS5FcnJvchIqCgVub2RlcxgIIAMoCzIbLm1vZHJhY2suaG9zdC52MS5Ob2RlUmVjb3JkEjcKD3BhcnRpYWxfb3V0cHV0cxgJIAMoCzIeLm1vZHJhY2suaG9zdC52MS5QYXJ0aWFsT3V0cHV0EjMKCWRlY2lzaW9ucxgKIAMoCzIgLm1vZHJhY2suaG9zdC52MS5NaWRkbGV3YXJlVHJhY2UidwoPTWlkZGxld2FyZVRyYWNlEhEKCWNvbXBvbmVudBgBIAEoCRIMCgRob29rGAIgASgJEhAKCGRlY2lzaW9uGAMgASgJEg4KBnJlYXNvbhgEIAEoCRITCgtkdXJhdGlvbl91cxgFIAEoBBIMCgRjb2RlGAYgASgJIkYKDVBhcnRpYWxPdXRwdXQSDAoEbmFtZRgBIAEoCRIOCgRkYXRhGAIgASgMSAASDgoEanNvbhgDIAEoCUgAQgcKBXZhbHVlIt8BCgpOb2RlUmVjb3JkEisKBG5vZGUYASABKAsyHS5tb2RyYWNrLmhvc3QudjEuUGlwZWxpbmVOb2RlEg0KBWNhbGxzGAIgASgEEg4KBmZhaWxlZBgDIAEoBBIOCgZjYWNoZWQYBCABKAQSEAoIYXR0ZW1wdHMYBSABKAQSEAoIYnl0ZXNfaW4YBiABKAQSEQoJYnl0ZXNfb3V0GAcgASgEEg8KB2J1c3lfdXMYCCABKAQSLQoIcmVjb3JkZWQYCSADKAsyGy5tb2RyYWNrLmhvc3QudjEuQ2FsbFJlY29yZCLbAgoKQ2FsbFJlY29yZBIMCgRjYWxsGAEgASgEEhIKCnN0YXJ0ZWRfdXMYAiABKAQSEwoLZHVyYXRpb25fdXMYAyABKAQSEQoJcXVldWVkX3VzGAQgASgEEhAKCGJ5dGVzX2luGAUgASgEEhEKCWJ5dGVzX291dBgGIAEoBBIQCghyZXZpc2lvbhgHIAEoBBIOCgZjYWNoZWQYCCABKAgSLQoHb3V0Y29tZRgJIAEoDjIcLm1vZHJhY2suaG9zdC52MS5DYWxsT3V0Y29tZRImCgVlcnJvchgKIAEoCzIXLm1vZHJhY2suZXJyb3IudjEuRXJyb3ISMAoIYXR0ZW1wdHMYCyADKAsyHi5tb2RyYWNrLmhvc3QudjEuQXR0ZW1wdFJlY29yZBIzCglkZWNpc2lvbnMYDCADKAsyIC5tb2RyYWNrLmhvc3QudjEuTWlkZGxld2FyZVRyYWNlIokBCg1BdHRlbXB0UmVjb3JkEhIKCnNlc3Npb25faWQYASABKAkSLQoFcGxhbmUYAiABKA4yHi5tb2RyYWNrLnByb3ZpZGVyLnYxLkRhdGFQbGFuZRISCgpzdGFydGVkX3VzGAMgASgEEhMKC2R1cmF0aW9uX3VzGAQgASgEEgwKBGNvZGUYBSABKAkiXAoSUHV0UGlwZWxpbmVSZXF1ZXN0EgwKBG5hbWUYASABKAkSDgoGc291cmNlGAIgASgJEhAKCHJlcGxhY2VzGAMgASgJEhYKDmFsbG93X2JyZWFraW5nGAQgASgIInoKE1B1dFBpcGVsaW5lUmVzcG9uc2USMQoIcGlwZWxpbmUYASABKAsyHy5tb2RyYWNrLmhvc3QudjEuU3RvcmVkUGlwZWxpbmUSMAoLZGlhZ25vc3RpY3MYAiADKAsyGy5tb2RyYWNrLmhvc3QudjEuRGlhZ25vc3RpYyIiChJHZXRQaXBlbGluZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSJIChNHZXRQaXBlbGluZVJlc3BvbnNlEjEKCHBpcGVsaW5lGAEgASgLMh8ubW9kcmFjay5ob3N0LnYxLlN0b3JlZFBpcGVsaW5lIj0KFExpc3RQaXBlbGluZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJImQKFUxpc3RQaXBlbGluZXNSZXNwb25zZRIyCglwaXBlbGluZXMYASADKAsyHy5tb2RyYWNrLmhvc3QudjEuU3RvcmVkUGlwZWxpbmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiUKFURlbGV0ZVBpcGVsaW5lUmVxdWVzdBIMCgRuYW1lGAEgASgJIhgKFkRlbGV0ZVBpcGVsaW5lUmVzcG9uc2Ui4wEKDlN0b3JlZFBpcGVsaW5lEgwKBG5hbWUYASABKAkSDgoGc291cmNlGAIgASgJEisKBHBsYW4YAyABKAsyHS5tb2RyYWNrLmhvc3QudjEuUGlwZWxpbmVQbGFuEjAKC2RpYWdub3N0aWNzGAQgAygLMhsubW9kcmFjay5ob3N0LnYxLkRpYWdub3N0aWMSEAoIY2FsbGFibGUYBSABKAgSLQoJc3RvcmVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtkZXNjcmlwdGlvbhgHIAEoCSJECg9QaXBlbGluZUNoYW5nZWQSMQoIcGlwZWxpbmUYASABKAsyHy5tb2RyYWNrLmhvc3QudjEuU3RvcmVkUGlwZWxpbmUiHwoPUGlwZWxpbmVSZW1vdmVkEgwKBG5hbWUYASABKAkiZwoIUnVuRXZlbnQSDgoGcnVuX2lkGAEgASgJEhAKCHBpcGVsaW5lGAIgASgJEjkKBWV2ZW50GAMgASgLMioubW9kcmFjay5ob3N0LnYxLlJ1blBpcGVsaW5lU3RyZWFtUmVzcG9uc2UiIAoPUnVuRXZlbnRzTWlzc2VkEg0KBWNvdW50GAEgASgEIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIjwKDkdldFJ1blJlc3BvbnNlEioKBnJlY29yZBgBIAEoCzIaLm1vZHJhY2suaG9zdC52MS5SdW5SZWNvcmQiMgoPTGlzdFJ1bnNSZXF1ZXN0EhAKCHBpcGVsaW5lGAEgASgJEg0KBWxpbWl0GAIgASgNIjwKEExpc3RSdW5zUmVzcG9uc2USKAoEcnVucxgBIAMoCzIaLm1vZHJhY2suaG9zdC52MS5SdW5SZWNvcmQqeQoSRGlhZ25vc3RpY1NldmVyaXR5EiMKH0RJQUdOT1NUSUNfU0VWRVJJVFlfVU5TUEVDSUZJRUQQABIdChlESUFHTk9TVElDX1NFVkVSSVRZX0VSUk9SEAESHwobRElBR05PU1RJQ19TRVZFUklUWV9XQVJOSU5HEAIqkAEKClJ1bk91dGNvbWUSGwoXUlVOX09VVENPTUVfVU5TUEVDSUZJRUQQABIXChNSVU5fT1VUQ09NRV9SVU5OSU5HEAESGQoVUlVOX09VVENPTUVfU1VDQ0VFREVEEAISFgoSUlVOX09VVENPTUVfRkFJTEVEEAMSGQoVUlVOX09VVENPTUVfQ0FOQ0VMTEVEEAQqfAoLQ2FsbE91dGNvbWUSHAoYQ0FMTF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGgoWQ0FMTF9PVVRDT01FX1NVQ0NFRURFRBABEhcKE0NBTExfT1VUQ09NRV9GQUlMRUQQAhIaChZDQUxMX09VVENPTUVfQ0FOQ0VMTEVEEANiBnByb3RvMw",
   [wkt.file_google_protobuf_timestamp, modrack_error_v1_error.file_modrack_error_v1_error, modrack_provider_v1_registry.file_modrack_provider_v1_registry, modrack_types_v1_types.file_modrack_types_v1_types],
 );
 
@@ -369,10 +369,31 @@ export type RunRecord = pb.Message<"modrack.host.v1.RunRecord"> & {
   nodes: NodeRecord[];
   /** Outputs that were there when the run failed, in the form of the inputs. Not in listings. */
   partialOutputs: PartialOutput[];
+  /** What middleware decided before and after the run, in order; that of its calls stands at them. Not in listings. */
+  decisions: MiddlewareTrace[];
 };
 
 /** Describes the message `modrack.host.v1.RunRecord`; `create(RunRecordSchema)` makes one. */
 export const RunRecordSchema: codegen.GenMessage<RunRecord> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 15);
+
+/** What one component of the middleware chain came to at one hook. */
+export type MiddlewareTrace = pb.Message<"modrack.host.v1.MiddlewareTrace"> & {
+  /** Id of the component. */
+  component: string;
+  /** `pre_run`, `pre_invoke`, `post_invoke` or `post_run`. */
+  hook: string;
+  /** `allow`, `annotate`, `rewrite`, `route`, `return`, `drop`, `defer` or `reject`; empty where there was no valid one. */
+  decision: string;
+  /** Why, in its words; empty without a decision. */
+  reason: string;
+  /** How long it took, in microseconds. */
+  durationUs: bigint;
+  /** The code of its failure; empty without one. */
+  code: string;
+};
+
+/** Describes the message `modrack.host.v1.MiddlewareTrace`; `create(MiddlewareTraceSchema)` makes one. */
+export const MiddlewareTraceSchema: codegen.GenMessage<MiddlewareTrace> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 16);
 
 /** An output of a run that failed. */
 export type PartialOutput = pb.Message<"modrack.host.v1.PartialOutput"> & {
@@ -394,7 +415,7 @@ export type PartialOutput = pb.Message<"modrack.host.v1.PartialOutput"> & {
 };
 
 /** Describes the message `modrack.host.v1.PartialOutput`; `create(PartialOutputSchema)` makes one. */
-export const PartialOutputSchema: codegen.GenMessage<PartialOutput> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 16);
+export const PartialOutputSchema: codegen.GenMessage<PartialOutput> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 17);
 
 /** What happened at one node. */
 export type NodeRecord = pb.Message<"modrack.host.v1.NodeRecord"> & {
@@ -419,7 +440,7 @@ export type NodeRecord = pb.Message<"modrack.host.v1.NodeRecord"> & {
 };
 
 /** Describes the message `modrack.host.v1.NodeRecord`; `create(NodeRecordSchema)` makes one. */
-export const NodeRecordSchema: codegen.GenMessage<NodeRecord> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 17);
+export const NodeRecordSchema: codegen.GenMessage<NodeRecord> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 18);
 
 /** What happened to one call. */
 export type CallRecord = pb.Message<"modrack.host.v1.CallRecord"> & {
@@ -445,10 +466,12 @@ export type CallRecord = pb.Message<"modrack.host.v1.CallRecord"> & {
   error?: modrack_error_v1_error.Error | undefined;
   /** In order; none when the output was cached. */
   attempts: AttemptRecord[];
+  /** What middleware decided before and after the call, in order. */
+  decisions: MiddlewareTrace[];
 };
 
 /** Describes the message `modrack.host.v1.CallRecord`; `create(CallRecordSchema)` makes one. */
-export const CallRecordSchema: codegen.GenMessage<CallRecord> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 18);
+export const CallRecordSchema: codegen.GenMessage<CallRecord> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 19);
 
 /** What happened to one attempt. */
 export type AttemptRecord = pb.Message<"modrack.host.v1.AttemptRecord"> & {
@@ -465,7 +488,7 @@ export type AttemptRecord = pb.Message<"modrack.host.v1.AttemptRecord"> & {
 };
 
 /** Describes the message `modrack.host.v1.AttemptRecord`; `create(AttemptRecordSchema)` makes one. */
-export const AttemptRecordSchema: codegen.GenMessage<AttemptRecord> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 19);
+export const AttemptRecordSchema: codegen.GenMessage<AttemptRecord> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 20);
 
 /** A pipeline to store. */
 export type PutPipelineRequest = pb.Message<"modrack.host.v1.PutPipelineRequest"> & {
@@ -483,7 +506,7 @@ export type PutPipelineRequest = pb.Message<"modrack.host.v1.PutPipelineRequest"
 };
 
 /** Describes the message `modrack.host.v1.PutPipelineRequest`; `create(PutPipelineRequestSchema)` makes one. */
-export const PutPipelineRequestSchema: codegen.GenMessage<PutPipelineRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 20);
+export const PutPipelineRequestSchema: codegen.GenMessage<PutPipelineRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 21);
 
 /** A stored pipeline. */
 export type PutPipelineResponse = pb.Message<"modrack.host.v1.PutPipelineResponse"> & {
@@ -494,7 +517,7 @@ export type PutPipelineResponse = pb.Message<"modrack.host.v1.PutPipelineRespons
 };
 
 /** Describes the message `modrack.host.v1.PutPipelineResponse`; `create(PutPipelineResponseSchema)` makes one. */
-export const PutPipelineResponseSchema: codegen.GenMessage<PutPipelineResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 21);
+export const PutPipelineResponseSchema: codegen.GenMessage<PutPipelineResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 22);
 
 /** Which pipeline. */
 export type GetPipelineRequest = pb.Message<"modrack.host.v1.GetPipelineRequest"> & {
@@ -503,7 +526,7 @@ export type GetPipelineRequest = pb.Message<"modrack.host.v1.GetPipelineRequest"
 };
 
 /** Describes the message `modrack.host.v1.GetPipelineRequest`; `create(GetPipelineRequestSchema)` makes one. */
-export const GetPipelineRequestSchema: codegen.GenMessage<GetPipelineRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 22);
+export const GetPipelineRequestSchema: codegen.GenMessage<GetPipelineRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 23);
 
 /** The pipeline. */
 export type GetPipelineResponse = pb.Message<"modrack.host.v1.GetPipelineResponse"> & {
@@ -512,7 +535,7 @@ export type GetPipelineResponse = pb.Message<"modrack.host.v1.GetPipelineRespons
 };
 
 /** Describes the message `modrack.host.v1.GetPipelineResponse`; `create(GetPipelineResponseSchema)` makes one. */
-export const GetPipelineResponseSchema: codegen.GenMessage<GetPipelineResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 23);
+export const GetPipelineResponseSchema: codegen.GenMessage<GetPipelineResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 24);
 
 /** Which pipelines to list. */
 export type ListPipelinesRequest = pb.Message<"modrack.host.v1.ListPipelinesRequest"> & {
@@ -523,7 +546,7 @@ export type ListPipelinesRequest = pb.Message<"modrack.host.v1.ListPipelinesRequ
 };
 
 /** Describes the message `modrack.host.v1.ListPipelinesRequest`; `create(ListPipelinesRequestSchema)` makes one. */
-export const ListPipelinesRequestSchema: codegen.GenMessage<ListPipelinesRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 24);
+export const ListPipelinesRequestSchema: codegen.GenMessage<ListPipelinesRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 25);
 
 /** A page of pipelines. */
 export type ListPipelinesResponse = pb.Message<"modrack.host.v1.ListPipelinesResponse"> & {
@@ -534,7 +557,7 @@ export type ListPipelinesResponse = pb.Message<"modrack.host.v1.ListPipelinesRes
 };
 
 /** Describes the message `modrack.host.v1.ListPipelinesResponse`; `create(ListPipelinesResponseSchema)` makes one. */
-export const ListPipelinesResponseSchema: codegen.GenMessage<ListPipelinesResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 25);
+export const ListPipelinesResponseSchema: codegen.GenMessage<ListPipelinesResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 26);
 
 /** Which pipeline. */
 export type DeletePipelineRequest = pb.Message<"modrack.host.v1.DeletePipelineRequest"> & {
@@ -543,14 +566,14 @@ export type DeletePipelineRequest = pb.Message<"modrack.host.v1.DeletePipelineRe
 };
 
 /** Describes the message `modrack.host.v1.DeletePipelineRequest`; `create(DeletePipelineRequestSchema)` makes one. */
-export const DeletePipelineRequestSchema: codegen.GenMessage<DeletePipelineRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 26);
+export const DeletePipelineRequestSchema: codegen.GenMessage<DeletePipelineRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 27);
 
 /** It is gone. */
 export type DeletePipelineResponse = pb.Message<"modrack.host.v1.DeletePipelineResponse"> & {
 };
 
 /** Describes the message `modrack.host.v1.DeletePipelineResponse`; `create(DeletePipelineResponseSchema)` makes one. */
-export const DeletePipelineResponseSchema: codegen.GenMessage<DeletePipelineResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 27);
+export const DeletePipelineResponseSchema: codegen.GenMessage<DeletePipelineResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 28);
 
 /** A stored pipeline. */
 export type StoredPipeline = pb.Message<"modrack.host.v1.StoredPipeline"> & {
@@ -571,7 +594,7 @@ export type StoredPipeline = pb.Message<"modrack.host.v1.StoredPipeline"> & {
 };
 
 /** Describes the message `modrack.host.v1.StoredPipeline`; `create(StoredPipelineSchema)` makes one. */
-export const StoredPipelineSchema: codegen.GenMessage<StoredPipeline> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 28);
+export const StoredPipelineSchema: codegen.GenMessage<StoredPipeline> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 29);
 
 /** A stored pipeline was put, or its state changed. */
 export type PipelineChanged = pb.Message<"modrack.host.v1.PipelineChanged"> & {
@@ -580,7 +603,7 @@ export type PipelineChanged = pb.Message<"modrack.host.v1.PipelineChanged"> & {
 };
 
 /** Describes the message `modrack.host.v1.PipelineChanged`; `create(PipelineChangedSchema)` makes one. */
-export const PipelineChangedSchema: codegen.GenMessage<PipelineChanged> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 29);
+export const PipelineChangedSchema: codegen.GenMessage<PipelineChanged> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 30);
 
 /** A stored pipeline is gone. */
 export type PipelineRemoved = pb.Message<"modrack.host.v1.PipelineRemoved"> & {
@@ -589,7 +612,7 @@ export type PipelineRemoved = pb.Message<"modrack.host.v1.PipelineRemoved"> & {
 };
 
 /** Describes the message `modrack.host.v1.PipelineRemoved`; `create(PipelineRemovedSchema)` makes one. */
-export const PipelineRemovedSchema: codegen.GenMessage<PipelineRemoved> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 30);
+export const PipelineRemovedSchema: codegen.GenMessage<PipelineRemoved> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 31);
 
 /** Something happened in a run. */
 export type RunEvent = pb.Message<"modrack.host.v1.RunEvent"> & {
@@ -602,7 +625,7 @@ export type RunEvent = pb.Message<"modrack.host.v1.RunEvent"> & {
 };
 
 /** Describes the message `modrack.host.v1.RunEvent`; `create(RunEventSchema)` makes one. */
-export const RunEventSchema: codegen.GenMessage<RunEvent> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 31);
+export const RunEventSchema: codegen.GenMessage<RunEvent> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 32);
 
 /** Events of runs were not told. */
 export type RunEventsMissed = pb.Message<"modrack.host.v1.RunEventsMissed"> & {
@@ -611,7 +634,7 @@ export type RunEventsMissed = pb.Message<"modrack.host.v1.RunEventsMissed"> & {
 };
 
 /** Describes the message `modrack.host.v1.RunEventsMissed`; `create(RunEventsMissedSchema)` makes one. */
-export const RunEventsMissedSchema: codegen.GenMessage<RunEventsMissed> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 32);
+export const RunEventsMissedSchema: codegen.GenMessage<RunEventsMissed> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 33);
 
 /** Which run. */
 export type GetRunRequest = pb.Message<"modrack.host.v1.GetRunRequest"> & {
@@ -620,7 +643,7 @@ export type GetRunRequest = pb.Message<"modrack.host.v1.GetRunRequest"> & {
 };
 
 /** Describes the message `modrack.host.v1.GetRunRequest`; `create(GetRunRequestSchema)` makes one. */
-export const GetRunRequestSchema: codegen.GenMessage<GetRunRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 33);
+export const GetRunRequestSchema: codegen.GenMessage<GetRunRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 34);
 
 /** The run. */
 export type GetRunResponse = pb.Message<"modrack.host.v1.GetRunResponse"> & {
@@ -629,7 +652,7 @@ export type GetRunResponse = pb.Message<"modrack.host.v1.GetRunResponse"> & {
 };
 
 /** Describes the message `modrack.host.v1.GetRunResponse`; `create(GetRunResponseSchema)` makes one. */
-export const GetRunResponseSchema: codegen.GenMessage<GetRunResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 34);
+export const GetRunResponseSchema: codegen.GenMessage<GetRunResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 35);
 
 /** Which runs. */
 export type ListRunsRequest = pb.Message<"modrack.host.v1.ListRunsRequest"> & {
@@ -640,7 +663,7 @@ export type ListRunsRequest = pb.Message<"modrack.host.v1.ListRunsRequest"> & {
 };
 
 /** Describes the message `modrack.host.v1.ListRunsRequest`; `create(ListRunsRequestSchema)` makes one. */
-export const ListRunsRequestSchema: codegen.GenMessage<ListRunsRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 35);
+export const ListRunsRequestSchema: codegen.GenMessage<ListRunsRequest> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 36);
 
 /** Runs. */
 export type ListRunsResponse = pb.Message<"modrack.host.v1.ListRunsResponse"> & {
@@ -649,4 +672,4 @@ export type ListRunsResponse = pb.Message<"modrack.host.v1.ListRunsResponse"> & 
 };
 
 /** Describes the message `modrack.host.v1.ListRunsResponse`; `create(ListRunsResponseSchema)` makes one. */
-export const ListRunsResponseSchema: codegen.GenMessage<ListRunsResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 36);
+export const ListRunsResponseSchema: codegen.GenMessage<ListRunsResponse> = /*@__PURE__*/ codegen.messageDesc(file_modrack_host_v1_pipeline, 37);
