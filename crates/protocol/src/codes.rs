@@ -173,6 +173,60 @@ codes! {
     /// The body is no `application/json`.
     HTTP_CONTENT_TYPE = "http.content_type.unsupported", Unsupported, final, "send JSON with the header `content-type: application/json`";
 
+    // Components.
+    /// No component of this id is configured.
+    COMPONENT_UNKNOWN = "component.unknown", NotFound, final, "`modrack components list` shows the components that are configured";
+    /// The component takes no calls now.
+    COMPONENT_NOT_READY = "component.not_ready", Unavailable, retry, "`modrack components show ID` says why; try again when it is `ready`";
+    /// Nothing is at `launch.executable`.
+    COMPONENT_EXECUTABLE_MISSING = "component.executable.missing", FailedPrecondition, final, "check `launch.executable`; relative paths are relative to the file that says so";
+    /// `launch.executable` cannot be executed.
+    COMPONENT_EXECUTABLE_DENIED = "component.executable.denied", FailedPrecondition, final, "make the file executable for the host's user";
+    /// `launch.cwd` is no directory.
+    COMPONENT_CWD_MISSING = "component.cwd.missing", FailedPrecondition, final, "check `launch.cwd`";
+    /// The process could not be started.
+    COMPONENT_SPAWN_FAILED = "component.spawn.failed", Unavailable, retry, "the message has the system's reason";
+    /// The sandbox could not be set up.
+    COMPONENT_SANDBOX_FAILED = "component.sandbox.failed", FailedPrecondition, final, "check `sandbox` of the component: its paths must exist and its bounds must leave room to start";
+    /// It was not ready within the start-up time.
+    COMPONENT_READINESS_TIMEOUT = "component.readiness.timeout", DeadlineExceeded, final, "`modrack components logs ID` shows what it says; raise `startup_timeout_ms` where it is only slow";
+    /// Somebody else listens on the port of the endpoint.
+    COMPONENT_PORT_TAKEN = "component.port.taken", FailedPrecondition, final, "end the process that listens there, or take port 0 so that the host chooses";
+    /// It ended by itself.
+    COMPONENT_EXITED = "component.exited", Unavailable, retry, "`modrack components logs ID` shows its last lines";
+    /// It failed more often than its restart policy allows.
+    COMPONENT_RESTARTS_EXHAUSTED = "component.restarts.exhausted", FailedPrecondition, final, "mend the cause, then `modrack components restart ID`";
+    /// It did not answer its init.
+    COMPONENT_INIT_FAILED = "component.init.failed", UpstreamError, final, "`modrack components logs ID` shows what it says";
+    /// Its report lacks something.
+    COMPONENT_REPORT_INVALID = "component.report.invalid", UpstreamError, final, "the component's module has to be mended: `docs/middleware.md` says what a report holds";
+    /// It speaks another version of the contract.
+    COMPONENT_CONTRACT_INCOMPATIBLE = "component.contract.incompatible", FailedPrecondition, final, "run a version of the module that speaks the contract of this host";
+    /// Its health stayed bad.
+    COMPONENT_UNHEALTHY = "component.unhealthy", Unavailable, retry, "`modrack components show ID` has the last answer";
+    /// Somebody stopped it meanwhile.
+    COMPONENT_STOPPED = "component.stopped", FailedPrecondition, final, "start it with `modrack components start ID`";
+
+    // Middleware.
+    /// A component did not answer in time.
+    MIDDLEWARE_TIMEOUT = "middleware.timeout", Unavailable, retry, "the component is slow; `modrack components show ID` has its health";
+    /// A component answered too much.
+    MIDDLEWARE_RESPONSE_TOO_LARGE = "middleware.response.too_large", UpstreamError, final, "the component must answer less, or raise its `max_response_bytes`";
+    /// A component answered something that is no decision.
+    MIDDLEWARE_RESPONSE_INVALID = "middleware.response.invalid", UpstreamError, final, "the component has to be mended: `docs/middleware.md` says what it may answer";
+    /// A decision breaks a rule.
+    MIDDLEWARE_DECISION_INVALID = "middleware.decision.invalid", UpstreamError, final, "the component has to be mended, or its `field_policy` widened";
+    /// A component could not be reached.
+    MIDDLEWARE_UNREACHABLE = "middleware.unreachable", Unavailable, retry, "`modrack components show ID` has its state";
+    /// A component refused the host.
+    MIDDLEWARE_REFUSED = "middleware.refused", UpstreamError, final, "check `auth` of the component: its header and its token";
+    /// A component ended the call or run by `drop`.
+    MIDDLEWARE_DROPPED = "middleware.dropped", Cancelled, final, "a middleware component does not let this through; the reason is its own, the details name it";
+    /// A component ended the call or run by `reject`.
+    MIDDLEWARE_REJECTED = "middleware.rejected", PermissionDenied, final, "a middleware component forbids this; the reason is its own, the details name it";
+    /// A component put the call or run off by `defer`.
+    MIDDLEWARE_DEFERRED = "middleware.deferred", Unavailable, retry, "come back after the time that the error names";
+
     // The host.
     /// The host shuts down.
     HOST_STOPPING = "host.stopping", Unavailable, retry, "the host is shutting down; try again when it is back";
