@@ -1,8 +1,16 @@
-//! What a component may answer. The rules by which an answer is valid at a hook are the chain's.
+//! What a component may answer, and how an answer is read. Which answers are valid at a hook is the chain's.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+mod read;
+
+pub(crate) use read::check_annotations;
+pub use read::{
+    DecisionFault, MAX_ANNOTATION_BYTES, MAX_ANNOTATION_DEPTH, MAX_ANNOTATIONS, MAX_DIAGNOSTICS_BYTES,
+    MAX_NEXT_STEP_BYTES, MAX_REASON_BYTES, MAX_RETRY_AFTER_MS, MAX_ROUTE_BYTES,
+};
 
 /// The answer of a component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,12 +1,16 @@
-//! What an operator configures of one component's part in the chain. Asks nobody.
+//! What an operator configures of one component's part in the chain, and what is wrong with it. Asks nobody.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use crate::filter::Filter;
 use crate::hook::Hook;
+
+mod check;
+
+pub use check::SettingFault;
 
 /// One component's part in the chain.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,31 +48,4 @@ pub enum OnFailure {
     FailClosed,
     /// It goes on as if the component had not been asked.
     FailOpen,
-}
-
-/// Which envelopes a component is asked about. All members of one object must hold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Filter {
-    /// All of them hold.
-    And {
-        /// At least one.
-        #[serde(rename = "AND")]
-        and: Vec<Filter>,
-    },
-    /// One of them holds.
-    Or {
-        /// At least one.
-        #[serde(rename = "OR")]
-        or: Vec<Filter>,
-    },
-    /// It does not hold.
-    Not {
-        /// What must not hold.
-        #[serde(rename = "NOT")]
-        not: Box<Filter>,
-    },
-    /// Equality on fields of the envelope. `module` is a pattern on the subject's name, `namespace` and `caller` are its texts, `hook`
-    /// is a hook; a member that begins with `/` is a JSON pointer into the payload with the value that must be there.
-    Fields(BTreeMap<String, Value>),
 }
