@@ -15,31 +15,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modrack._version import VERSION
-from modrack.codec import Variant
-from modrack.context import Context
-from modrack.errors import (
-    Cancelled,
-    CodecError,
-    Conflict,
-    DeadlineExceeded,
-    FailedPrecondition,
-    InternalError,
-    InvalidArgument,
-    ModrackError,
-    ModuleError,
-    NotFound,
-    PermissionDenied,
-    RateLimited,
-    SchemaError,
-    Unauthenticated,
-    Unavailable,
-    Unsupported,
-    UpstreamError,
-)
-from modrack.provider import Provider
 
 if TYPE_CHECKING:
     from modrack.client import AsyncClient, Client
+    from modrack.codec import Variant
+    from modrack.context import Context
+    from modrack.errors import (
+        Cancelled,
+        CodecError,
+        Conflict,
+        DeadlineExceeded,
+        FailedPrecondition,
+        InternalError,
+        InvalidArgument,
+        ModrackError,
+        ModuleError,
+        NotFound,
+        PermissionDenied,
+        RateLimited,
+        SchemaError,
+        Unauthenticated,
+        Unavailable,
+        Unsupported,
+        UpstreamError,
+    )
+    from modrack.provider import Provider
 
 __version__ = VERSION
 
@@ -69,11 +69,26 @@ __all__ = [
     "__version__",
 ]
 
+# Where a name is, unless it is in `errors`. What is imported when it is used costs nobody else: gRPC is more than everything else
+# here together, and a middleware needs neither it nor the codec.
+_HOMES = {
+    "AsyncClient": "modrack.client",
+    "Client": "modrack.client",
+    "Context": "modrack.context",
+    "Provider": "modrack.provider",
+    "Variant": "modrack.codec",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # The clients need gRPC, whose import costs more than everything else here together.
-    if name in ("Client", "AsyncClient"):
-        from modrack import client
+    if name not in __all__:
+        raise AttributeError(f"module `modrack` has no attribute `{name}`")
+    from importlib import import_module
 
-        return getattr(client, name)
-    raise AttributeError(f"module `modrack` has no attribute `{name}`")
+    value = getattr(import_module(_HOMES.get(name, "modrack.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Calls the modules of a provider in memory, through the codec, without a host. For the tests of module authors."""
+"""Calls the modules of a provider in memory, through the codec, and asks a middleware, without a host. For the tests of authors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from modrack._inputs import input_of
 from modrack._module import Module
 from modrack.context import Context
 from modrack.errors import NotFound, Unsupported
+from modrack.middleware._testing import MiddlewareClient
 from modrack.provider import Provider, loop_factory
+
+__all__ = ["MiddlewareClient", "TestClient"]
 
 T = TypeVar("T")
 
