@@ -1,12 +1,23 @@
 //! What an operator configures of a component: one form, in `[components.<id>]` and in `components.d/<id>.json`. Starts nothing
 //! and looks at no file.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+mod check;
+mod fault;
+mod layers;
+mod read;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use protocol::component::ComponentKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use fault::ConfigFault;
+pub use layers::{Layer, Layered, merge};
+
+pub(crate) use check::endpoint;
 
 /// One component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,6 +93,46 @@ pub struct ComponentConfig {
 }
 
 impl ComponentConfig {
+    /// Reads and checks one component. Relative paths are faults: [`resolve`](Self::resolve) a configuration that has any, or
+    /// [`merge`] its layers.
+    ///
+    /// # Errors
+    /// Every rule that is broken, in the order of the fields.
+    pub fn read(value: Value) -> Result<Self, Vec<ConfigFault>> {
+        let (config, mut faults) = read::read(value);
+        if let Some(config) = config {
+            // A fault of form is told once, and what was put in its place is nobody's fault.
+            let of_value = config.check().into_iter();
+            let further: Vec<_> = of_value.filter(|new| !faults.iter().any(|old| old.covers(new))).collect();
+            faults.extend(further);
+            if faults.is_empty() {
+                return Ok(config);
+            }
+        }
+        Err(faults)
+    }
+
+    /// Every rule that this configuration breaks. Looks at no file.
+    #[must_use]
+    pub fn check(&self) -> Vec<ConfigFault> {
+        check::check(self)
+    }
+
+    /// Makes its relative paths absolute.
+    pub fn resolve(&mut self, base: &Path) {
+        let Self { launch, auth, sandbox, .. } = self;
+        let launch = launch.iter_mut().flat_map(|launch| [&mut launch.executable, &mut launch.cwd]);
+        for path in launch.chain(&mut auth.token_file).chain(&mut sandbox.read).chain(&mut sandbox.write) {
+            *path = base.join(&*path);
+        }
+    }
+
+    /// `component_id`, or the id where that is left out.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if self.component_id.is_empty() { &self.id } else { &self.component_id }
+    }
+
     /// Its part in the chain of middleware.
     #[must_use]
     pub fn settings(&self) -> middleware::Settings {
@@ -107,6 +158,25 @@ pub enum Kind {
     /// The host runs one process per invocation: the message on standard input, the answer on standard output; the last argument is
     /// `middleware-init` or `middleware-invoke`.
     CommandStdio,
+}
+
+impl Kind {
+    /// As it is configured.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.to_protocol().as_str()
+    }
+
+    /// As operators see it.
+    #[must_use]
+    pub fn to_protocol(self) -> ComponentKind {
+        match self {
+            Self::HttpLocalJson => ComponentKind::HttpLocalJson,
+            Self::LocalHttpJson => ComponentKind::LocalHttpJson,
+            Self::GrpcLocal => ComponentKind::GrpcLocal,
+            Self::CommandStdio => ComponentKind::CommandStdio,
+        }
+    }
 }
 
 /// What is started.
