@@ -3,6 +3,7 @@
 //! * `setup`    installs what the Python and TypeScript parts need, inside the tree
 //! * `codegen`  writes, or checks, the code that comes from `proto/`
 //! * `tidy`     checks the invariants of the architecture
+//! * `bundle`   builds the modules that come with Modrack into executables
 //! * `demo`     runs modules in three languages against a fresh host
 //! * `test`     runs the tests of all languages
 //! * `bench`    measures, beside baselines in the same run
@@ -14,6 +15,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the one who runs it")]
 
 mod bench;
+mod bundle;
 mod ci;
 mod codegen;
 mod demo;
@@ -30,6 +32,7 @@ mod test;
 mod tidy;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -57,6 +60,12 @@ enum Command {
     },
     /// Check the invariants of the architecture.
     Tidy,
+    /// Build the modules that come with Modrack into executables that need nothing but an interpreter.
+    Bundle {
+        /// The directory that gets one directory for each [default: target/bundle, where a host that cargo built looks]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Run modules in Python, TypeScript and Rust against a fresh host, on a real text.
     Demo,
     /// Run the tests.
@@ -108,6 +117,7 @@ fn run(command: Command) -> Result<()> {
         Command::Codegen { check: false } => codegen::write(&workspace),
         Command::Codegen { check: true } => codegen::check(&workspace),
         Command::Tidy => tidy::run(&workspace, &progress),
+        Command::Bundle { out } => bundle::run(&workspace, &progress, out.as_deref()),
         Command::Demo => demo::run(&workspace, &progress),
         Command::Test { parts } => test::run(&workspace, &progress, &parts),
         Command::Bench { benches, options } => bench::run(&workspace, &progress, &benches, &options),

@@ -206,7 +206,7 @@ fn crates(workspace: &Workspace, progress: &Progress, at: &Path) -> Result<Insta
     fs::write(at.join("Cargo.toml"), MANIFEST.replace("PATCHES", &patches))?;
     // The same versions as in the tree; the packages' own code comes from the archives alone.
     fs::copy(workspace.path("Cargo.lock"), at.join("Cargo.lock"))?;
-    let target = target(workspace);
+    let target = workspace.target();
     let _directory = shell.push_dir(at);
     progress.command("crates, compiled against", cmd!(shell, "cargo build --target-dir {target}"))?;
     let built = target.join("debug");
@@ -242,10 +242,6 @@ debug = false
 
 [workspace]
 "#;
-
-fn target(workspace: &Workspace) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.path("target"), PathBuf::from)
-}
 
 /// The one file of a directory that has this suffix.
 fn only_file(directory: &Path, suffix: &str) -> Result<PathBuf> {

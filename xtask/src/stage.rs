@@ -31,8 +31,7 @@ impl<'a> Stage<'a> {
 
     /// Where cargo built a program or an example of the tree.
     pub(crate) fn built(&self, name: &str) -> PathBuf {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.workspace.path("target"), PathBuf::from);
-        target.join("debug").join(name)
+        self.workspace.target().join("debug").join(name)
     }
 
     /// Starts a host on a free port with its state below `data`, and waits until it listens.

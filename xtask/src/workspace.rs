@@ -34,6 +34,11 @@ impl Workspace {
         self.root.join(relative)
     }
 
+    /// Where cargo builds.
+    pub(crate) fn target(&self) -> PathBuf {
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), PathBuf::from)
+    }
+
     /// All files that git has or would add, as paths with `/`, in ascending order.
     pub(crate) fn files(&self) -> Result<Vec<String>> {
         let shell = &self.shell;
