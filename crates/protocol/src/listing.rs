@@ -1,5 +1,6 @@
 //! A registered module as JSON, as the command line and HTTP show it. Asks nobody for anything, and is not the lock's form.
 
+pub mod components;
 pub mod pipelines;
 
 use base64::Engine as _;
