@@ -20,6 +20,7 @@ mod catalog;
 mod checks;
 mod counted;
 mod failure;
+mod hooks;
 mod inputs;
 mod kept;
 mod options;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 use protocol::{Error, SessionId};
 
+use crate::middleware::Middleware;
 use crate::telemetry::Telemetry;
 
 pub(crate) use checks::Checks;
@@ -62,10 +64,12 @@ impl Pipelines {
         registry: registry::Handle,
         executor: executor::Handle,
         telemetry: Telemetry,
+        middleware: Middleware,
         options: Options,
     ) -> Result<(Self, Keeper), Error> {
         let checks = Arc::new(Checks::new(registry.clone(), &options));
-        let runs = Arc::new(Runs::new(registry.clone(), executor.clone(), telemetry.clone(), &options));
+        let runs = Runs::new(registry.clone(), executor.clone(), telemetry.clone(), middleware.clone(), &options);
+        let runs = Arc::new(runs);
         let session = SessionId::random();
         let directory = options.directory.clone();
         let (mut keeper, stored) = Keeper::new(Arc::clone(&checks), registry, directory, options.max_stored, session);
@@ -75,6 +79,7 @@ impl Pipelines {
             runs: Arc::clone(&runs),
             executor: executor.clone(),
             telemetry,
+            middleware,
             max_timeout: options.max_run_timeout,
         };
         executor.serve_inside(session, Arc::new(shelved)).await?;

@@ -2,6 +2,8 @@
 
 pub(crate) mod calls;
 pub(crate) mod client;
+pub(crate) mod components;
+mod guarded;
 pub(crate) mod pipelines;
 pub(crate) mod provider;
 pub(crate) mod stored;

@@ -6,6 +6,7 @@
 //! never a call is held up.
 
 mod context;
+mod decision;
 mod run;
 mod stream;
 
@@ -27,6 +28,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::config;
 
+use run::wall;
 pub(crate) use stream::Traced;
 
 /// Spans that may wait to be sent.

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+use executor::{Policy, PolicyFailure, PolicyReply};
+use middleware::{Correlation, SubjectKind};
 use pipeline::plan::PlannedModule;
 use pipeline::run::{Attempt, CallFacts, Failure, Invocation, Invoke, Invoked, NotInvoked};
 use protocol::frame::{ExecutionId, TraceContext};
-use protocol::{DataPlane, codes};
+use protocol::{DataPlane, Error, codes};
 use registry::Route;
+use serde_json::{Map, Value};
 
+use crate::middleware::{Asking, Middleware, Passage, Step, Subject};
 use crate::pipelines::failure::{failure, from_error};
 use crate::pipelines::prepared::Prepared;
+use crate::pipelines::record::Decisions;
 use crate::telemetry::Telemetry;
 
 /// What the calls of one run have in common.
@@ -25,6 +31,13 @@ pub(crate) struct Calls {
     pub(crate) deadline: tokio::time::Instant,
     pub(crate) trace: TraceContext,
     pub(crate) telemetry: Telemetry,
+    pub(crate) middleware: Middleware,
+    /// On whose behalf the run is.
+    pub(crate) caller: Arc<str>,
+    /// What middleware said of the run.
+    pub(crate) annotations: Map<String, Value>,
+    /// Takes what middleware decides of calls.
+    pub(crate) decisions: Arc<Decisions>,
 }
 
 impl Invoke for Calls {
@@ -43,8 +56,12 @@ impl Invoke for Calls {
             trace,
             execution_id: self.id,
         };
-        // A lone call gains nothing by waiting for others, unless its source says so.
-        match self.executor.call_with(&route, request, &site.policy).await {
+        let result = match self.passage(&route, &request) {
+            // A lone call gains nothing by waiting for others, unless its source says so.
+            None => self.executor.call_with(&route, request, &site.policy).await,
+            Some(passage) => self.guarded(passage, &route, request, &site.policy, call.number).await,
+        };
+        match result {
             Ok(reply) => {
                 span.end(&reply.facts, None);
                 Ok(Invoked { output: reply.output, facts: facts(reply.facts) })
@@ -71,6 +88,73 @@ impl Invoke for Calls {
 }
 
 impl Calls {
+    /// What middleware wants of a call; `None` where it wants nothing.
+    fn passage(&self, route: &Route, call: &executor::Call) -> Option<Passage> {
+        let subject = Subject { kind: SubjectKind::Module, name: route.name.as_str(), caller: &self.caller };
+        self.middleware.passage(subject, || Asking {
+            revision: route.revision,
+            correlation: Correlation {
+                run_id: self.run_id.to_string(),
+                node_id: call.node_id.clone(),
+                execution_id: self.run_id.to_string(),
+                idempotency_key: call.idempotency_key.clone(),
+                ..Correlation::default()
+            },
+            trace: call.trace.clone(),
+            deadline: self.deadline,
+            input: Arc::clone(&route.input),
+            output: Arc::clone(&route.output),
+            streams: false,
+            annotations: self.annotations.clone(),
+        })
+    }
+
+    /// Makes a call that middleware is asked about.
+    async fn guarded(
+        &self,
+        mut passage: Passage,
+        route: &Arc<Route>,
+        call: executor::Call,
+        policy: &Policy,
+        number: u64,
+    ) -> Result<PolicyReply, PolicyFailure> {
+        let result = self.through(&mut passage, route, call, policy, number).await;
+        self.decisions.note(number, passage.take_decisions());
+        passage.end(result.as_ref().err().map(|failed| &failed.error));
+        result
+    }
+
+    async fn through(
+        &self,
+        passage: &mut Passage,
+        route: &Arc<Route>,
+        call: executor::Call,
+        policy: &Policy,
+        number: u64,
+    ) -> Result<PolicyReply, PolicyFailure> {
+        let step = passage.before(call.input.clone()).await;
+        // Noted now, so that a record which is read meanwhile has them.
+        self.decisions.note(number, passage.take_decisions());
+        let mut reply = match step.map_err(unasked)? {
+            Step::Answered(output) => return Ok(PolicyReply { output, facts: executor::CallFacts::default() }),
+            Step::Go(input) => {
+                let reply = self.executor.call_with(route, executor::Call { input, ..call }, policy).await;
+                reply.inspect_err(|failed| passage.took(failed.facts.attempts.len()))?
+            }
+            Step::Elsewhere(elsewhere) => {
+                let call = executor::Call { input: elsewhere.input.clone(), ..call };
+                let reply = self.executor.call_with(&elsewhere.route, call, policy).await;
+                let reply = reply.inspect_err(|failed| passage.took(failed.facts.attempts.len()))?;
+                behind(reply, |output| elsewhere.back(output))?
+            }
+        };
+        passage.took(reply.facts.attempts.len());
+        match passage.after(std::mem::take(&mut reply.output)).await {
+            Ok(output) => Ok(PolicyReply { output, ..reply }),
+            Err(error) => Err(PolicyFailure { error, facts: reply.facts }),
+        }
+    }
+
     /// The live route of a module, as it was planned.
     fn route(&self, module: &PlannedModule) -> Result<Arc<Route>, Box<Failure>> {
         let routes = self.registry.routes();
@@ -82,6 +166,22 @@ impl Calls {
                 Err(Box::new(of_module(failure(codes::PLAN_MODULE_GONE, message), module)))
             }
         }
+    }
+}
+
+/// A call that nobody was asked to make.
+fn unasked(error: Error) -> PolicyFailure {
+    PolicyFailure { error, facts: executor::CallFacts::default() }
+}
+
+/// A reply with its output changed.
+fn behind(
+    mut reply: PolicyReply,
+    change: impl FnOnce(Bytes) -> Result<Bytes, Error>,
+) -> Result<PolicyReply, PolicyFailure> {
+    match change(std::mem::take(&mut reply.output)) {
+        Ok(output) => Ok(PolicyReply { output, ..reply }),
+        Err(error) => Err(PolicyFailure { error, facts: reply.facts }),
     }
 }
 

@@ -32,8 +32,8 @@ pub(crate) struct Prepared {
     pub(crate) plan: Arc<Plan>,
     pub(crate) program: Program,
     pub(crate) lines: Arc<LineIndex>,
-    pub(crate) input: Schema,
-    pub(crate) output: Schema,
+    pub(crate) input: Arc<Schema>,
+    pub(crate) output: Arc<Schema>,
     /// Of each output, in declared order.
     pub(crate) outputs: Vec<(String, Schema)>,
     /// By their ids.
@@ -136,7 +136,7 @@ impl Prepared {
     fn new(plan: Plan, source: &str, call_timeout: Duration) -> Result<Self, Unfit> {
         let plan = Arc::new(plan);
         let lines = Arc::new(LineIndex::new(source));
-        let (input, output) = (Schema::new(plan.input_type())?, Schema::new(plan.output_type())?);
+        let (input, output) = (Schema::new(plan.input_type())?.into(), Schema::new(plan.output_type())?.into());
         let output_type = |output: &plan::Output| {
             let ty = plan.root.nodes[output.node.0 as usize].ty;
             Ok((output.name.clone(), Schema::new(plan.ctype(ty).clone())?))

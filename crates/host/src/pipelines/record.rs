@@ -1,6 +1,8 @@
 //! Records of runs as clients see them, of runs that are over and of those that go on. Keeps none.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use pipeline::run::{self, CallOutcome, Event, SiteRecord};
@@ -23,7 +25,58 @@ pub(crate) enum Form {
 pub(crate) struct Progress {
     pub(crate) began: Instant,
     pub(crate) began_at: SystemTime,
+    pub(crate) decisions: Arc<Decisions>,
+    /// What was before the first call could be made: middleware.
+    ahead: OnceLock<Duration>,
     noted: Mutex<Noted>,
+}
+
+/// What middleware decided of a run and of its calls: of the run itself all, of as many calls as are told one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Decisions {
+    /// Set once there are any: most runs have none, and look no further.
+    any: AtomicBool,
+    decided: Mutex<Decided>,
+}
+
+#[derive(Debug, Default)]
+struct Decided {
+    of_run: Vec<pb::MiddlewareTrace>,
+    of_calls: HashMap<u64, Vec<pb::MiddlewareTrace>>,
+}
+
+impl Decisions {
+    /// Notes what was decided of one call, behind what is there.
+    pub(crate) fn note(&self, call: u64, decided: Vec<pb::MiddlewareTrace>) {
+        if decided.is_empty() {
+            return;
+        }
+        let mut all = self.decided();
+        if all.of_calls.len() < RECORDED_CALLS || all.of_calls.contains_key(&call) {
+            all.of_calls.entry(call).or_default().extend(decided);
+        }
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// Notes what was decided of the run itself.
+    pub(crate) fn note_run(&self, decided: Vec<pb::MiddlewareTrace>) {
+        self.decided().of_run.extend(decided);
+    }
+
+    pub(crate) fn of_run(&self) -> Vec<pb::MiddlewareTrace> {
+        self.decided().of_run.clone()
+    }
+
+    fn of_call(&self, call: u64) -> Vec<pb::MiddlewareTrace> {
+        if !self.any.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        self.decided().of_calls.get(&call).cloned().unwrap_or_default()
+    }
+
+    fn decided(&self) -> MutexGuard<'_, Decided> {
+        self.decided.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct Noted {
@@ -38,6 +91,8 @@ impl Progress {
         Self {
             began: tokio::time::Instant::now().into_std(),
             began_at: SystemTime::now(),
+            decisions: Arc::default(),
+            ahead: OnceLock::new(),
             noted: Mutex::new(Noted { sites: prepared.nodes().into_iter().map(site).collect(), recorded: 0 }),
         }
     }
@@ -61,7 +116,7 @@ impl Progress {
                 of.busy_us += micros(call.duration);
                 if *recorded < RECORDED_CALLS {
                     *recorded += 1;
-                    of.recorded.push(call_record(call, self.began));
+                    of.recorded.push(call_record(call, self));
                 }
             }
         }
@@ -71,13 +126,23 @@ impl Progress {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).sites.clone()
     }
 
+    /// The calls begin.
+    pub(crate) fn calls_begin(&self) {
+        // Set once, since they begin once.
+        let _set_before = self.ahead.set(self.since()).is_err();
+    }
+
+    fn ahead(&self) -> Duration {
+        self.ahead.get().copied().unwrap_or_default()
+    }
+
     pub(crate) fn since(&self) -> Duration {
         tokio::time::Instant::now().into_std().saturating_duration_since(self.began)
     }
 }
 
 /// The nodes of a run that is over.
-pub(crate) fn nodes(prepared: &Prepared, record: &run::RunRecord) -> Vec<pb::NodeRecord> {
+pub(crate) fn nodes(prepared: &Prepared, record: &run::RunRecord, progress: &Progress) -> Vec<pb::NodeRecord> {
     let node = |site: &SiteRecord| pb::NodeRecord {
         node: prepared.site(site.site).map(|site| site.node.clone()),
         calls: site.calls,
@@ -87,7 +152,7 @@ pub(crate) fn nodes(prepared: &Prepared, record: &run::RunRecord) -> Vec<pb::Nod
         bytes_in: site.bytes_in,
         bytes_out: site.bytes_out,
         busy_us: micros(site.busy),
-        recorded: site.recorded.iter().map(|call| call_record(call, record.started)).collect(),
+        recorded: site.recorded.iter().map(|call| call_record(call, progress)).collect(),
     };
     record.sites.iter().map(node).collect()
 }
@@ -113,7 +178,7 @@ pub(crate) fn partial_outputs(
 }
 
 /// A call that ended, its times counted from when the run began.
-pub(crate) fn call_record(call: &run::CallRecord, began: Instant) -> pb::CallRecord {
+fn call_record(call: &run::CallRecord, progress: &Progress) -> pb::CallRecord {
     let (outcome, error) = match &call.outcome {
         CallOutcome::Succeeded => (pb::CallOutcome::Succeeded, None),
         CallOutcome::Failed(failed) => (pb::CallOutcome::Failed, Some(failure::to_proto(failed))),
@@ -122,13 +187,13 @@ pub(crate) fn call_record(call: &run::CallRecord, began: Instant) -> pb::CallRec
     let attempt = |attempt: &run::Attempt| pb::AttemptRecord {
         session_id: attempt.provider.clone(),
         plane: plane(&attempt.plane).into(),
-        started_us: micros(attempt.started.saturating_duration_since(began)),
+        started_us: micros(attempt.started.saturating_duration_since(progress.began)),
         duration_us: micros(attempt.duration),
         code: attempt.code.as_deref().unwrap_or_default().to_owned(),
     };
     pb::CallRecord {
         call: call.number,
-        started_us: micros(call.started),
+        started_us: micros(call.started + progress.ahead()),
         duration_us: micros(call.duration),
         queued_us: micros(call.facts.queued),
         bytes_in: call.bytes_in,
@@ -138,7 +203,7 @@ pub(crate) fn call_record(call: &run::CallRecord, began: Instant) -> pb::CallRec
         outcome: outcome.into(),
         error,
         attempts: call.facts.attempts.iter().map(attempt).collect(),
-        decisions: Vec::new(),
+        decisions: progress.decisions.of_call(call.number),
     }
 }
 
@@ -153,17 +218,17 @@ fn plane(name: &str) -> DataPlane {
 }
 
 /// An event of a run on the wire.
-pub(crate) fn event(event: &Event<'_>, began: Instant) -> pb::run_pipeline_stream_response::Event {
+pub(crate) fn event(event: &Event<'_>, progress: &Progress) -> pb::run_pipeline_stream_response::Event {
     use pb::run_pipeline_stream_response::Event as Told;
     match event {
         Event::CallStarted { site, number, bytes_in, at } => Told::NodeStarted(pb::NodeStarted {
             node: site.0,
             call: *number,
             bytes_in: *bytes_in as u64,
-            at_us: micros(*at),
+            at_us: micros(*at + progress.ahead()),
         }),
         Event::CallEnded { site, call } => {
-            Told::NodeEnded(pb::NodeEnded { node: site.0, call: Some(call_record(call, began)) })
+            Told::NodeEnded(pb::NodeEnded { node: site.0, call: Some(call_record(call, progress)) })
         }
     }
 }

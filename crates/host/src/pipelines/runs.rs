@@ -8,19 +8,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use middleware::{Correlation, SubjectKind};
 use pipeline::run;
 use protocol::frame::{ExecutionId, TraceContext};
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::run_pipeline_stream_response::Event as Told;
 use protocol::{Error, codes};
+use serde_json::Map;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::middleware::{Asking, Middleware, Passage, Step, Subject};
 use crate::pipelines::calls::Calls;
 use crate::pipelines::counted::{CountedRuns, Counts, Outcome};
 use crate::pipelines::failure::{self, failure};
+use crate::pipelines::hooks::{self, Hooks};
 use crate::pipelines::kept::Kept;
 use crate::pipelines::options::{DEPTH, Options, RECORD_BYTES, RECORDED_CALLS};
 use crate::pipelines::prepared::Prepared;
@@ -39,6 +43,7 @@ pub(crate) struct Runs {
     registry: registry::Handle,
     executor: executor::Handle,
     telemetry: Telemetry,
+    middleware: Middleware,
     run: run::Options,
     room: Arc<Semaphore>,
     state: Mutex<State>,
@@ -62,6 +67,7 @@ struct Live {
     run_id: Arc<str>,
     pipeline: String,
     depth: u32,
+    caller: Arc<str>,
     prepared: Arc<Prepared>,
     progress: Progress,
 }
@@ -72,6 +78,8 @@ pub(crate) struct Begin {
     pub(crate) prepared: Arc<Prepared>,
     /// The stored pipeline; empty for a source.
     pub(crate) pipeline: String,
+    /// On whose behalf; of a run inside another one, that of the other one.
+    pub(crate) caller: Arc<str>,
     /// Canonical bytes of the plan's input type.
     pub(crate) inputs: Bytes,
     /// In which outputs are kept for the record of a run that fails.
@@ -127,12 +135,14 @@ impl Runs {
         registry: registry::Handle,
         executor: executor::Handle,
         telemetry: Telemetry,
+        middleware: Middleware,
         options: &Options,
     ) -> Self {
         Self {
             registry,
             executor,
             telemetry,
+            middleware,
             run: run::Options {
                 each_concurrency: options.each_concurrency,
                 recorded_calls: RECORDED_CALLS,
@@ -201,11 +211,18 @@ impl Runs {
             run_id: Arc::clone(&run_id),
             pipeline: begin.pipeline.clone(),
             depth: parent.map_or(0, |depth| depth + 1),
+            caller: Arc::clone(&begin.caller),
             progress: Progress::new(&begin.prepared),
             prepared: Arc::clone(&begin.prepared),
         });
         state.live.insert(run_id.to_string(), Arc::clone(&live));
         Ok((live, room))
+    }
+
+    /// On whose behalf a run is that goes on.
+    pub(crate) fn caller_of(&self, run_id: &str) -> Option<Arc<str>> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.live.get(run_id).map(|run| Arc::clone(&run.caller))
     }
 
     /// Whether a run has or had this id.
@@ -234,22 +251,27 @@ impl Runs {
                 nodes: prepared.nodes(),
             })
         });
-        let calls = Calls {
+        let decisions = &live.progress.decisions;
+        let calls = |annotations| Calls {
             registry: self.registry.clone(),
             executor: self.executor.clone(),
             prepared: Arc::clone(&prepared),
             id,
             run_id: Arc::clone(run_id),
             deadline,
-            trace,
+            trace: trace.clone(),
             telemetry: self.telemetry.clone(),
+            middleware: self.middleware.clone(),
+            caller: Arc::clone(&live.caller),
+            annotations,
+            decisions: Arc::clone(decisions),
         };
         let mut missed = 0;
         let observe = |event: run::Event<'_>| {
             live.progress.note(&event);
             let watched = self.events.receiver_count() > 0;
             if events.is_some() || watched {
-                let told = record::event(&event, live.progress.began);
+                let told = record::event(&event, &live.progress);
                 if let Some(events) = &events {
                     // A reader that falls behind hears of these calls in the record alone, and how many events there were.
                     missed += u64::from(events.try_send(told.clone()).is_err());
@@ -257,8 +279,29 @@ impl Runs {
                 self.tell(live, || told);
             }
         };
-        let stop = self.stop(deadline, left);
-        let ran = run::run(&prepared.program, inputs, &calls, &self.run, stop, observe).await;
+        let mut hooks = Hooks { passage: self.passage(live, deadline, &trace), decisions };
+        let stop = || self.stop(deadline, &left);
+        let ran = match hooks.before(inputs, stop()).await {
+            Ok(Step::Go(inputs)) => {
+                let calls = calls(hooks.annotations());
+                live.progress.calls_begin();
+                let mut ran = run::run(&prepared.program, inputs, &calls, &self.run, stop(), observe).await;
+                if let Ok(outputs) = &mut ran.outcome
+                    && let Err(failure) = hooks.after(outputs, stop()).await
+                {
+                    // What middleware holds back is not to be read in the record.
+                    ran.record.outputs.clear();
+                    ran.outcome = Err(hooks::failed(failure));
+                }
+                ran
+            }
+            Ok(Step::Answered(outputs)) => hooks::without_calls(&prepared, &live.progress, Ok(outputs)),
+            Ok(Step::Elsewhere(_)) => {
+                let failure = failure(codes::INTERNAL, "a run cannot be routed");
+                hooks::without_calls(&prepared, &live.progress, Err(hooks::failed(failure)))
+            }
+            Err(failure) => hooks::without_calls(&prepared, &live.progress, Err(hooks::failed(failure))),
+        };
         let outcome = ran.outcome.map_err(|failed| {
             let cancelled = failed.span.is_none()
                 && [codes::CALL_CANCELLED.name, codes::HOST_STOPPING.name].contains(&&*failed.failure.code);
@@ -272,32 +315,53 @@ impl Runs {
             Err((error, cancelled)) => Err((span.fail(error), cancelled)),
         };
         let error = outcome.as_ref().err().map(|(error, _)| error.clone());
+        hooks.end(error.as_ref());
         let record = Arc::new(pb::RunRecord {
             run_id: run_id.to_string(),
             pipeline,
             plan_hash: prepared.view.hash.clone(),
             started_at: Some(record::timestamp(live.progress.began_at)),
-            duration_us: record::micros(ran.record.duration),
+            duration_us: record::micros(live.progress.since()),
             outcome: match &outcome {
                 Ok(_) => pb::RunOutcome::Succeeded,
                 Err((_, true)) => pb::RunOutcome::Cancelled,
                 Err((_, false)) => pb::RunOutcome::Failed,
             }
             .into(),
-            nodes: record::nodes(&prepared, &ran.record),
+            nodes: record::nodes(&prepared, &ran.record, &live.progress),
             partial_outputs: match &error {
                 Some(_) => record::partial_outputs(&prepared, form, &ran.record.outputs),
                 None => Vec::new(),
             },
             error: error.as_ref().map(Error::to_proto),
-            decisions: Vec::new(),
+            decisions: decisions.of_run(),
         });
         self.end(live, &record);
         Ended { outcome: outcome.map_err(|(error, _)| error), record, missed }
     }
 
+    /// What middleware wants of a run; `None` where it wants nothing.
+    fn passage(&self, live: &Live, deadline: Instant, trace: &TraceContext) -> Option<Passage> {
+        let name = if live.pipeline.is_empty() { String::new() } else { format!("pipeline.{}", live.pipeline) };
+        let subject = Subject { kind: SubjectKind::Pipeline, name: &name, caller: &live.caller };
+        self.middleware.passage(subject, || Asking {
+            revision: self.registry.routes().get(&name).map_or(0, |route| route.revision),
+            correlation: Correlation {
+                run_id: live.run_id.to_string(),
+                execution_id: live.run_id.to_string(),
+                ..Correlation::default()
+            },
+            trace: trace.clone(),
+            deadline,
+            input: Arc::clone(&live.prepared.input),
+            output: Arc::clone(&live.prepared.output),
+            streams: false,
+            annotations: Map::new(),
+        })
+    }
+
     /// Why a run has to end, once it has to.
-    async fn stop(&self, deadline: Instant, left: CancellationToken) -> run::Failure {
+    async fn stop(&self, deadline: Instant, left: &CancellationToken) -> run::Failure {
         tokio::select! {
             () = left.cancelled() => failure(codes::CALL_CANCELLED, "the caller left"),
             () = self.ending.cancelled() => failure(codes::HOST_STOPPING, "the host is shutting down"),
@@ -417,6 +481,7 @@ impl Live {
             started_at: Some(record::timestamp(self.progress.began_at)),
             duration_us: record::micros(self.progress.since()),
             outcome: pb::RunOutcome::Running.into(),
+            decisions: self.progress.decisions.of_run(),
             nodes,
             ..pb::RunRecord::default()
         }

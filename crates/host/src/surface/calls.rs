@@ -4,18 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use executor::{Batch, BatchInput, BatchReply, Call, ItemStream};
+use executor::{Answered, Batch, BatchInput, BatchReply, Call, MOST_ELEMENTS};
 use futures::{Stream, StreamExt as _, stream};
 use prost::Message;
 use protocol::frame::{ExecutionId, TraceContext};
 use protocol::generated::host::v1 as pb;
-use protocol::{DataPlane, Error, SessionId, codes};
+use protocol::{Error, codes};
 use registry::Route;
 use tokio::time::Instant;
 use tonic::Extensions;
 use tonic::metadata::MetadataMap;
 
+use crate::access::Principal;
 use crate::coded::Arrived;
+use crate::middleware::{Calling, Middleware};
+use crate::surface::guarded::{self, About};
 use crate::surface::timeout;
 
 /// What a request says besides its message.
@@ -24,6 +27,15 @@ pub(crate) struct Asked {
     deadline: Instant,
     /// Of the caller, and then of the host.
     pub(crate) trace: TraceContext,
+    /// Subject of the caller's token.
+    pub(crate) caller: Arc<str>,
+}
+
+/// What calls are made with.
+#[derive(Clone, Copy)]
+pub(crate) struct With<'a> {
+    pub(crate) executor: &'a executor::Handle,
+    pub(crate) middleware: &'a Middleware,
 }
 
 /// How long callers wait.
@@ -40,7 +52,8 @@ impl Asked {
         let arrived = extensions.get::<Arrived>().map_or_else(Instant::now, |arrived| arrived.0);
         let timeout =
             timeout::of(metadata.as_ref()).map_or(waits.default, |asked| timeout::to_answer(asked.min(waits.max)));
-        Self { arrived, deadline: arrived + timeout, trace: trace(metadata) }
+        let caller = Principal::subject_of(extensions);
+        Self { arrived, deadline: arrived + timeout, trace: trace(metadata), caller }
     }
 
     pub(crate) fn deadline(&self) -> Instant {
@@ -59,37 +72,54 @@ pub(crate) fn same_types(route: &Route, fingerprint: &str) -> Result<(), Error> 
 
 /// Runs one call.
 pub(crate) async fn call(
-    executor: &executor::Handle,
+    with: With<'_>,
     route: &Route,
     asked: Asked,
     request: pb::CallRequest,
 ) -> Result<pb::CallResponse, Error> {
-    let arrived = asked.arrived;
-    let (call, form) = read(executor, route, asked, request)?;
+    let (arrived, caller) = (asked.arrived, Arc::clone(&asked.caller));
+    let (call, form) = read(with.executor, route, asked, request)?;
     let execution_id = call.execution_id;
-    let reply = executor.call(route, call).await?;
-    let output = match form {
-        Form::MessagePack => pb::call_response::Output::OutputData(reply.output),
-        Form::Json => pb::call_response::Output::OutputJson(json(route, &reply.output)?),
+    // What cannot be called like this is refused before anybody is asked about it.
+    let guarded = !route.spec.capabilities.stream;
+    let passage = guarded.then(|| guarded::passage(with.middleware, route, &caller, About::of(&call))).flatten();
+    let _calling = calling(with.middleware, route, passage.is_some(), execution_id, &caller);
+    let (output, by) = match passage {
+        None => guarded::answered(with.executor.call(route, call).await?),
+        Some(passage) => guarded::call(with.executor, passage, route, call).await?,
     };
-    let info = info(execution_id, arrived, reply.revision, reply.session, reply.plane, reply.attempts);
-    Ok(pb::CallResponse { output: Some(output), info: Some(info) })
+    let output = match form {
+        Form::MessagePack => pb::call_response::Output::OutputData(output),
+        Form::Json => pb::call_response::Output::OutputJson(json(route, &output)?),
+    };
+    Ok(pb::CallResponse { output: Some(output), info: Some(info(execution_id, arrived, by)) })
 }
 
 /// Starts a stream; its messages come as the client reads them.
 pub(crate) async fn call_stream(
-    executor: &executor::Handle,
+    with: With<'_>,
     route: Arc<Route>,
     asked: Asked,
     request: pb::CallRequest,
     message_bytes: usize,
 ) -> Result<impl Stream<Item = Result<pb::CallStreamResponse, Error>> + Send + use<>, Error> {
     use pb::call_stream_response::Event;
-    let arrived = asked.arrived;
-    let (call, form) = read(executor, &route, asked, request)?;
+    let (arrived, caller) = (asked.arrived, Arc::clone(&asked.caller));
+    let (call, form) = read(with.executor, &route, asked, request)?;
     let execution_id = call.execution_id;
-    let items: ItemStream = executor.stream(&route, call).await?;
-    let info = info(execution_id, arrived, items.revision, items.session, items.plane, items.attempts);
+    let guarded = route.spec.capabilities.stream;
+    let passage = guarded.then(|| guarded::passage(with.middleware, &route, &caller, About::of(&call))).flatten();
+    let (by, items) = match passage {
+        None => {
+            let items = with.executor.stream(&route, call).await?;
+            (Some(guarded::answering(&items)), items.left_stream())
+        }
+        Some(passage) => {
+            let (by, items) = guarded::stream(with.executor, passage, &route, call).await?;
+            (by, items.right_stream())
+        }
+    };
+    let info = info(execution_id, arrived, by);
     let items = items.map(move |item| {
         let item = item?;
         let event = match form {
@@ -111,7 +141,7 @@ pub(crate) async fn call_stream(
 
 /// Runs a batch.
 pub(crate) async fn call_batch(
-    executor: &executor::Handle,
+    with: With<'_>,
     route: &Route,
     asked: Asked,
     inputs: Vec<pb::BatchInput>,
@@ -119,30 +149,37 @@ pub(crate) async fn call_batch(
     if inputs.is_empty() {
         return Err(Error::of(codes::FIELD_MISSING, "the batch has no inputs").detail("field", "inputs"));
     }
-    let Asked { arrived, deadline, trace } = asked;
+    let Asked { arrived, deadline, trace, caller } = asked;
     let mut forms = Vec::with_capacity(inputs.len());
     let inputs = inputs.into_iter().map(|element| {
         let (input, form) = batch_input(route, element.input);
         forms.push(form);
         Ok(BatchInput { input: input?, idempotency_key: element.idempotency_key })
     });
-    let inputs = inputs.collect();
-    let execution_id = executor.next_execution_id();
+    let inputs: Vec<_> = inputs.collect();
+    let execution_id = with.executor.next_execution_id();
+    let _calling = calling(with.middleware, route, true, execution_id, &caller);
+    let is_taken = inputs.len() <= MOST_ELEMENTS && !route.spec.capabilities.stream;
     let batch = Batch { inputs, deadline, node_id: String::new(), trace, execution_id };
-    let BatchReply { outputs, answered } = executor.call_batch(route, batch).await?;
-    let mut info = pb::CallInfo {
-        execution_id: execution_id.to_string(),
-        duration_us: micros(arrived),
-        ..pb::CallInfo::default()
+    let BatchReply { outputs, answered } = if is_taken && guarded::is_wanted(with.middleware, route, &caller) {
+        guarded::batch(with.executor, with.middleware, route, &caller, batch).await
+    } else {
+        with.executor.call_batch(route, batch).await?
     };
-    if let Some(by) = answered {
-        info.revision = by.revision;
-        info.session_id = by.session.to_string();
-        info.plane = by.plane.to_proto().into();
-        info.attempts = by.attempts;
-    }
     let outputs = outputs.into_iter().zip(forms).map(|(output, form)| batch_output(route, output, form)).collect();
-    Ok(pb::CallBatchResponse { outputs, info: Some(info) })
+    Ok(pb::CallBatchResponse { outputs, info: Some(info(execution_id, arrived, answered)) })
+}
+
+/// Who calls is remembered where a stored pipeline may be what is called.
+fn calling<'m>(
+    middleware: &'m Middleware,
+    route: &Route,
+    may_route: bool,
+    id: ExecutionId,
+    caller: &Arc<str>,
+) -> Option<Calling<'m>> {
+    let stored = may_route || route.name.as_str().starts_with("pipeline.");
+    if stored { middleware.calling(id, caller) } else { None }
 }
 
 /// # Errors
@@ -221,22 +258,20 @@ fn no_input() -> Error {
     Error::of(codes::FIELD_MISSING, "the call has no input").detail("field", "input")
 }
 
-fn info(
-    execution_id: ExecutionId,
-    arrived: Instant,
-    revision: u64,
-    session: SessionId,
-    plane: DataPlane,
-    attempts: u32,
-) -> pb::CallInfo {
-    pb::CallInfo {
+/// Nobody is named where no module was called.
+fn info(execution_id: ExecutionId, arrived: Instant, by: Option<Answered>) -> pb::CallInfo {
+    let mut info = pb::CallInfo {
         execution_id: execution_id.to_string(),
-        revision,
-        session_id: session.to_string(),
-        plane: plane.to_proto().into(),
-        attempts,
         duration_us: micros(arrived),
+        ..pb::CallInfo::default()
+    };
+    if let Some(by) = by {
+        info.revision = by.revision;
+        info.session_id = by.session.to_string();
+        info.plane = by.plane.to_proto().into();
+        info.attempts = by.attempts;
     }
+    info
 }
 
 fn micros(since: Instant) -> u64 {

@@ -137,6 +137,7 @@ impl ClientSurface {
             id: self.executor.next_execution_id(),
             prepared: Arc::clone(&prepared),
             pipeline,
+            caller: Arc::clone(&asked.caller),
             inputs,
             form,
             deadline: asked.deadline(),

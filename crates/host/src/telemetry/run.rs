@@ -154,7 +154,7 @@ impl IdGenerator for Ids {
 }
 
 /// A moment of the monotonic clock by the wall clock.
-fn wall(moment: Instant) -> SystemTime {
+pub(super) fn wall(moment: Instant) -> SystemTime {
     let ago = tokio::time::Instant::now().into_std().checked_duration_since(moment).unwrap_or(Duration::ZERO);
     SystemTime::now().checked_sub(ago).unwrap_or_else(SystemTime::now)
 }

@@ -11,6 +11,7 @@ use protocol::frame::{Answer, Execute};
 use protocol::{Error, codes};
 use tokio::time::Instant;
 
+use crate::middleware::Middleware;
 use crate::pipelines::record::Form;
 use crate::pipelines::runs::{Begin, Runs};
 use crate::pipelines::stored::Stored;
@@ -22,6 +23,7 @@ pub(crate) struct Shelved {
     pub(crate) runs: Arc<Runs>,
     pub(crate) executor: executor::Handle,
     pub(crate) telemetry: Telemetry,
+    pub(crate) middleware: Middleware,
     /// The most that a run may take.
     pub(crate) max_timeout: Duration,
 }
@@ -70,6 +72,11 @@ impl Shelved {
         };
         // A step of a run names its node; the execution is that of the run then.
         let inside = !node_id.is_empty();
+        let parent = inside.then(|| execution_id.to_string());
+        let caller = match &parent {
+            Some(parent) => self.runs.caller_of(parent),
+            None => self.middleware.caller_of(execution_id),
+        };
         let id = if inside || self.runs.knows(&execution_id.to_string()) {
             self.executor.next_execution_id()
         } else {
@@ -80,12 +87,14 @@ impl Shelved {
             id,
             prepared,
             pipeline: name.to_owned(),
+            // Without middleware nobody asks.
+            caller: caller.unwrap_or_else(|| "unknown".into()),
             inputs,
             form: Form::MessagePack,
             deadline: deadline.min(Instant::now() + self.max_timeout),
             trace,
             span,
-            parent: inside.then(|| execution_id.to_string()),
+            parent,
             events: None,
         })
     }
