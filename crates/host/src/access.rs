@@ -13,6 +13,7 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 use crate::browser;
+use crate::components::Admitted;
 use crate::config::{CallGrant, ClientGrant, Config, Scope};
 use crate::listen::Peer;
 use crate::refusal;
@@ -24,6 +25,8 @@ const SESSION_SCOPES: [Scope; 2] = [Scope::List, Scope::Call(CallGrant::All)];
 #[derive(Debug, Clone)]
 pub(crate) struct Principal {
     subject: Arc<str>,
+    /// The component that asks, if one does.
+    component: Option<Arc<str>>,
     scopes: Scopes,
 }
 
@@ -40,12 +43,32 @@ impl Principal {
     }
 
     fn new(subject: &str, scopes: impl Into<Arc<[Scope]>>) -> Self {
-        Self { subject: subject.into(), scopes: Scopes::These(scopes.into()) }
+        Self { subject: subject.into(), component: None, scopes: Scopes::These(scopes.into()) }
+    }
+
+    /// A component with what it was granted.
+    pub(crate) fn component(id: &Arc<str>, subject: &str, scopes: Vec<Scope>) -> Self {
+        Self { component: Some(Arc::clone(id)), ..Self::new(subject, scopes) }
+    }
+
+    /// Whose token it is; `anybody` where the host asks for none.
+    pub(crate) fn subject(&self) -> &Arc<str> {
+        &self.subject
+    }
+
+    /// The id of the component that asks, if one does.
+    pub(crate) fn component_id(&self) -> Option<&Arc<str>> {
+        self.component.as_ref()
     }
 
     /// Who sent a request. One that did not pass the layer comes from nobody.
     pub(crate) fn of(extensions: &Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_else(Self::nobody)
+    }
+
+    /// Whom the token of a request identifies.
+    pub(crate) fn subject_of(extensions: &Extensions) -> Arc<str> {
+        extensions.get::<Self>().map_or_else(|| "nobody".into(), |principal| Arc::clone(&principal.subject))
     }
 
     /// Whether modules may be listed.
@@ -69,6 +92,25 @@ impl Principal {
     /// Whether pipelines may be stored and removed.
     pub(crate) fn may_store(&self) -> Result<(), Error> {
         self.demand(|scope| *scope == Scope::Pipelines, || Scope::Pipelines.to_string())
+    }
+
+    /// Whether components may be started and stopped, and their output read.
+    pub(crate) fn may_operate(&self) -> Result<(), Error> {
+        self.demand(|scope| *scope == Scope::Components, || Scope::Components.to_string())
+    }
+
+    /// The component that may keep values here. Nobody else may: the values are those of components.
+    pub(crate) fn may_stage(&self) -> Result<&Arc<str>, Error> {
+        let granted = self.demand(|scope| *scope == Scope::Staging, || Scope::Staging.to_string());
+        match &self.component {
+            Some(component) => granted.map(|()| component),
+            None => {
+                let message = format!("`{}` is no component, and only components keep values here", self.subject);
+                Err(Error::of(codes::SCOPE_MISSING, message)
+                    .detail("scope", Scope::Staging.to_string())
+                    .detail("subject", self.subject.as_ref()))
+            }
+        }
     }
 
     /// Equal for those who may call the same modules; `None` for who may do everything.
@@ -118,6 +160,7 @@ pub(crate) struct Access {
     /// Whoever reaches what needs no token.
     nobody: Principal,
     registry: registry::Handle,
+    admitted: Admitted,
     /// Whether web pages must be kept out by the names that they show.
     loopback: bool,
 }
@@ -132,16 +175,17 @@ enum Decision {
 
 impl Access {
     /// With no clients, everybody may do everything; where the host listens on loopback in plain text, everybody but web pages.
-    pub(crate) fn new(config: &Config, registry: registry::Handle) -> Self {
+    pub(crate) fn new(config: &Config, registry: registry::Handle, admitted: Admitted) -> Self {
         let clients = &config.clients;
         let known = |grant: &ClientGrant| {
             (grant.token.clone(), Principal::new(grant.subject.as_str(), grant.scopes.as_slice()))
         };
         Self {
             clients: clients.iter().map(known).collect(),
-            anybody: Principal { subject: "anybody".into(), scopes: Scopes::All },
+            anybody: Principal { subject: "anybody".into(), component: None, scopes: Scopes::All },
             nobody: Principal::nobody(),
             registry,
+            admitted,
             loopback: config.listens_on_loopback() && config.tls.is_none(),
         }
     }
@@ -157,7 +201,8 @@ impl Access {
             let browsers = self.loopback && peer.is_none_or(|peer| !peer.unix);
             return match browsers.then(|| browser::check(request)) {
                 Some(Err(error)) => Decision::Refused(error),
-                _ => Decision::Known(self.anybody.clone()),
+                // Nobody needs a token here, but a component that shows its own is held to its grants.
+                _ => Decision::Known(self.component_of(request).unwrap_or_else(|| self.anybody.clone())),
             };
         }
         if needs_no_token(request.uri().path()) {
@@ -174,17 +219,29 @@ impl Access {
                 if secret.is(token) { Some(principal) } else { found }
             },
         );
-        match (known, SessionToken::from_hex(token)) {
-            (Some(principal), _) => Decision::Known(principal.clone()),
-            (None, Some(token)) => Decision::Ask(token),
-            (None, None) => Decision::Refused(refused()),
+        let component = self.admitted.by_token(token);
+        match (known, component, SessionToken::from_hex(token)) {
+            (Some(principal), ..) => Decision::Known(principal.clone()),
+            (None, Some(start), _) => Decision::Known(start.principal.clone()),
+            (None, None, Some(token)) => Decision::Ask(token),
+            (None, None, None) => Decision::Refused(refused()),
         }
+    }
+
+    /// The component whose token a request shows, if it does.
+    fn component_of<B>(&self, request: &http::Request<B>) -> Option<Principal> {
+        let token = request.headers().get(AUTHORIZATION).and_then(|_| bearer(request.headers()).ok())?;
+        self.admitted.by_token(token).map(|start| start.principal.clone())
     }
 
     /// Asks the registry whose session it is; costs one turn of its queue.
     async fn provider(&self, token: SessionToken) -> Result<Principal, Error> {
         match self.registry.find(token).await {
-            Ok(session) => Ok(Principal::new(&format!("session {session}"), SESSION_SCOPES)),
+            // A component gets no more by the token of its session than by its own.
+            Ok(session) => Ok(self.admitted.of_session(session).map_or_else(
+                || Principal::new(&format!("session {session}"), SESSION_SCOPES),
+                |start| start.principal.clone(),
+            )),
             Err(error) if error.code() == codes::SESSION_UNKNOWN.name => Err(refused()),
             Err(error) => Err(error),
         }
@@ -192,7 +249,7 @@ impl Access {
 }
 
 fn refused() -> Error {
-    Error::of(codes::TOKEN_REFUSED, "the token is neither that of a client nor that of a live session")
+    Error::of(codes::TOKEN_REFUSED, "the token is neither that of a client nor that of a live session or component")
 }
 
 /// What probes and providers reach: health says nothing of modules, and a provider shows a credential or a session token

@@ -4,11 +4,15 @@
 use executor::End;
 use protocol::{DataPlane, Error, SessionId, SessionToken, codes};
 
+use crate::components::Facts;
+
 /// What a handshake needs.
 #[derive(Clone)]
 pub(crate) struct Admission {
     pub(crate) registry: registry::Handle,
     pub(crate) executor: executor::Handle,
+    /// Where it is told that calls reach the session of a component.
+    pub(crate) facts: Facts,
 }
 
 /// A session that a token proved.
@@ -39,6 +43,7 @@ impl Admission {
             Ok(connected) => {
                 let (session, namespace) = (connected.session, connected.namespace);
                 tracing::info!(%session, %namespace, plane = plane.as_str(), "session connected");
+                self.facts.callable(session).await;
                 Ok(())
             }
             Err(error) => {

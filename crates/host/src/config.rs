@@ -4,10 +4,12 @@
 //! to do. What it answers keeps where each value came from ([`Loaded::entries`]), which is what `modrack config show` prints.
 //!
 //! Later wins: default, file, environment, flag. In the environment `MODRACK_` is put before the key and `__` stands for the
-//! dot: `MODRACK_LIMITS__MESSAGE_BYTES` is `limits.message_bytes`.
+//! dot: `MODRACK_LIMITS__MESSAGE_BYTES` is `limits.message_bytes`. Components are read from files alone.
 
 mod build;
 mod clients;
+mod components;
+mod document;
 mod entry;
 mod fault;
 mod grants;
@@ -16,6 +18,7 @@ mod pipelines;
 mod providers;
 mod read;
 mod secret_file;
+mod shape;
 mod sources;
 mod telemetry;
 mod tls;
@@ -27,6 +30,7 @@ use std::time::Duration;
 
 pub use build::{DEFAULT_LISTEN, MAX_MESSAGE_BYTES};
 pub use clients::{CallGrant, ClientGrant, Scope};
+pub use components::{Components, Middleware, Staging};
 pub use entry::{Entry, Origin};
 pub use fault::{ConfigError, Fault, FaultCode};
 pub use pipelines::{Cache, Pipelines};
@@ -37,7 +41,7 @@ pub use telemetry::{Ratio, Telemetry};
 pub use tls::{Tls, Unary};
 
 /// Everything that a host needs to know. A value of this type from [`Config::load`] obeys all rules that the fields state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where state and sockets live; absolute. `data_dir`, default `$XDG_DATA_HOME/modrack` or `~/.local/share/modrack`.
     pub data_dir: PathBuf,
@@ -69,6 +73,12 @@ pub struct Config {
     pub providers: Vec<ProviderGrant>,
     /// Who may use modules. Empty: anybody who can reach the host.
     pub clients: Vec<ClientGrant>,
+    /// What the host starts beside itself.
+    pub components: Components,
+    /// The chain of middleware.
+    pub middleware: Middleware,
+    /// What components may keep at the host.
+    pub staging: Staging,
 }
 
 /// `[link]`.

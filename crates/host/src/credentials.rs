@@ -1,16 +1,48 @@
 //! Lets a provider in by the credential that it shows and the address that it names. The configuration knows both; the rules
 //! about names are the registry's.
 
+use std::sync::Arc;
+
 use protocol::dial::Dialer;
 use protocol::{Error, Registration, Subject, codes};
 
+use crate::components::{Admitted, Start};
 use crate::config::Config;
 
-/// The subject of a registration; `None` where the host asks for no credential.
+/// Who registers.
+pub(crate) enum Registrant {
+    /// A component of this host, by the token of its present start.
+    Component(Arc<Start>),
+    /// The subject of a credential; `None` where the host asks for none.
+    Provider(Option<Subject>),
+}
+
+impl Registrant {
+    /// Who it is to the registry.
+    pub(crate) fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Component(start) => Some(start.subject.clone()),
+            Self::Provider(subject) => subject.clone(),
+        }
+    }
+}
+
+/// Whose registration it is. Components are known with and without `[[providers]]`.
 ///
 /// # Errors
-/// `registry.credential.refused`, `registry.namespace.denied`.
-pub(crate) fn authenticate(config: &Config, registration: &Registration) -> Result<Option<Subject>, Error> {
+/// `registry.credential.refused`, `registry.namespace.denied`, `registry.busy` for a component that is being stopped.
+pub(crate) fn authenticate(
+    config: &Config,
+    admitted: &Admitted,
+    registration: &Registration,
+) -> Result<Registrant, Error> {
+    match admitted.provider(registration)? {
+        Some(start) => Ok(Registrant::Component(start)),
+        None => provider(config, registration).map(Registrant::Provider),
+    }
+}
+
+fn provider(config: &Config, registration: &Registration) -> Result<Option<Subject>, Error> {
     if config.providers.is_empty() {
         return Ok(None);
     }

@@ -1,7 +1,8 @@
 //! Puts the parts together, runs them, and takes them down in order. Decides nothing else.
 //!
-//! Shutdown: health says NOT_SERVING and listening stops; watches end; runs of pipelines end; calls that run are answered
-//! while their providers are told to drain; then the connections, the executor and the registry end. Each step is bounded.
+//! Shutdown: health says NOT_SERVING and listening stops; watches end; runs of pipelines end; where there are components, calls are
+//! answered and then the components are drained and stopped; calls that still run are answered while their providers are told to
+//! drain; then the connections, the executor and the registry end. Each step is bounded.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -26,12 +27,14 @@ use tonic::transport::Server;
 use crate::access::{Access, AccessLayer};
 use crate::admission::Admission;
 use crate::coded::CodedLayer;
+use crate::components::{self, Admitted, Components, Facts, Keeper, Offers, Staging};
 use crate::config::Config;
 use crate::credentials::dialer;
 use crate::http::Http;
 use crate::http::front::Front;
 use crate::link::LinkListener;
 use crate::listen::{Door, Listener};
+use crate::middleware::{self, Middleware};
 use crate::pipelines::{self, Pipelines};
 use crate::surface::client::ClientSurface;
 use crate::surface::provider::ProviderSurface;
@@ -100,6 +103,12 @@ pub enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The system does not know the program that runs, which components are started by.
+    #[error("the path of the program is not known")]
+    Program {
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Neither an address nor a socket is configured.
     #[error("neither `listen` nor `socket` is set: nobody could reach the host")]
     NoAddress,
@@ -140,17 +149,23 @@ pub async fn serve(
     let (registry_service, registry, session_events) = registry::Service::new(registry_options(&config));
     let (executor_service, executor, executor_events) =
         executor::Service::new(executor_options(&config, dialer.clone()), registry.clone());
-    let admission = Admission { registry: registry.clone(), executor: executor.clone() };
+    let (supervisor_service, supervisor, requests) =
+        supervisor::Service::new(supervisor_options(&config, &addresses)?, config.components.all.clone());
+    let offers = Offers { endpoint: components::host_address(&addresses) };
+    let (keeper_of_components, facts) =
+        Keeper::new(requests, supervisor.clone(), registry.clone(), executor.clone(), offers);
+    let admitted = keeper_of_components.admitted();
+    let components = Components { supervisor, staging: Arc::new(Staging::new(config.staging.clone())) };
+    let admission = Admission { registry: registry.clone(), executor: executor.clone(), facts: facts.clone() };
     let running = Running { addresses: addresses.clone(), registry: registry.clone(), executor: executor.clone() };
 
     // One token per step of the shutdown.
-    let (accepting, watching, routing, registering) =
-        (CancellationToken::new(), CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+    let [accepting, watching, supervising, routing, registering] = std::array::from_fn(|_| CancellationToken::new());
     let mut tasks = JoinSet::new();
     tasks.spawn(registry_service.run(registering.clone().cancelled_owned()));
     tasks.spawn(executor_service.run(routing.clone().cancelled_owned()));
     // Two tasks, so that neither direction waits for the other.
-    tasks.spawn(follow_sessions(executor.clone(), session_events, config.timeouts.drain));
+    tasks.spawn(follow_sessions(executor.clone(), facts, session_events, config.timeouts.drain));
     tasks.spawn(follow_connections(registry.clone(), executor_events));
     if let Some(link) = link {
         tasks.spawn(link.run(admission.clone(), config.limits.connections, config.timeouts.hello, accepting.clone()));
@@ -160,23 +175,33 @@ pub async fn serve(
     for service in ["", "modrack.host.v1.Host", "modrack.provider.v1.ModuleRegistry"] {
         health.set_service_status(service, tonic_health::ServingStatus::Serving).await;
     }
-    let access = AccessLayer::new(Access::new(&config, registry.clone()));
+    let access = AccessLayer::new(Access::new(&config, registry.clone(), admitted.clone()));
     let options = pipelines::Options::of(&config);
-    let (pipelines, keeper) = Pipelines::start(registry.clone(), executor.clone(), telemetry.clone(), options)
-        .await
-        .map_err(|_| ServeError::Ended)?;
+    let chain = middleware::Options {
+        order: config.middleware.chain.clone(),
+        audit_queue: config.middleware.audit_queue,
+    };
+    let (middleware, audits) =
+        Middleware::new(components.supervisor.clone(), registry.clone(), telemetry.clone(), chain);
+    let auditing = CancellationToken::new();
+    let mut auditors = JoinSet::new();
+    auditors.spawn(audits.run(auditing.clone()));
+    let started = Pipelines::start(registry.clone(), executor.clone(), telemetry.clone(), middleware.clone(), options);
+    let (pipelines, keeper) = started.await.map_err(|_| ServeError::Ended)?;
     tasks.spawn(keeper.run());
     let client = Arc::new(ClientSurface {
         registry: registry.clone(),
         executor: executor.clone(),
+        middleware,
         default_timeout: config.timeouts.call,
         max_timeout: config.timeouts.max_call,
         message_bytes: config.limits.message_bytes,
         telemetry: telemetry.clone(),
         pipelines: pipelines.clone(),
+        components,
         stop: watching.clone(),
     });
-    let grpc = routes(&config, &addresses, dialer, admission, Arc::clone(&client), health_service)?;
+    let grpc = routes(&config, &addresses, dialer, admission, admitted, Arc::clone(&client), health_service)?;
     let secured = !config.clients.is_empty();
     let front = Front { grpc, http: Arc::new(Http::new(client, door.clone(), secured, accepting.clone())) };
     let mut servers = JoinSet::new();
@@ -192,6 +217,10 @@ pub async fn serve(
         let ends = accepting.clone().cancelled_owned();
         servers.spawn(server.serve_with_incoming_shutdown(front.clone(), incoming, ends));
     }
+    // After the listeners, so that components find the host.
+    tasks.spawn(keeper_of_components.run(registering.clone()));
+    let mut supervision = JoinSet::new();
+    supervision.spawn(supervisor_service.run(supervising.clone().cancelled_owned()));
     tracing::info!("serving on {addresses}");
     // Who started the host may not care where it listens.
     let _uninterested = ready.send(running).is_err();
@@ -204,6 +233,7 @@ pub async fn serve(
         }),
         // Without one of them the host would listen and answer nothing.
         Some(_) = tasks.join_next() => Some(ServeError::Ended),
+        Some(_) = supervision.join_next() => Some(ServeError::Ended),
     };
 
     tracing::info!("shutting down: draining for at most {:?}", config.timeouts.drain);
@@ -214,11 +244,26 @@ pub async fn serve(
     accepting.cancel();
     watching.cancel();
     // Runs call modules until they end, so that only then the providers are told that no calls come.
+    let until = tokio::time::Instant::now() + config.timeouts.drain;
     pipelines.runs.close(config.timeouts.drain).await;
-    routing.cancel();
     let margin = Duration::from_secs(3);
+    if !config.components.all.is_empty() {
+        // Calls may ask components until they end; the components' own drain is for what they are asked then.
+        idle(&executor, until).await;
+        // What is over is audited while there are components to tell.
+        auditing.cancel();
+        finish(&mut auditors, margin, "audits").await;
+        supervising.cancel();
+        let longest = components::longest_stop(&config.components.all) + margin;
+        finish(&mut supervision, longest, "components").await;
+    }
+    supervising.cancel();
+    auditing.cancel();
+    routing.cancel();
     finish(&mut servers, config.timeouts.drain + margin, "gRPC connections").await;
     registering.cancel();
+    finish(&mut supervision, margin, "the supervisor").await;
+    finish(&mut auditors, margin, "audits").await;
     finish(&mut tasks, margin, "services").await;
     telemetry.stop(margin).await;
     tracing::info!("stopped");
@@ -297,11 +342,20 @@ fn executor_options(config: &Config, dialer: Dialer) -> executor::Options {
     }
 }
 
+fn supervisor_options(config: &Config, addresses: &Addresses) -> Result<supervisor::Options, ServeError> {
+    let shim = components::shim_command().map_err(|source| ServeError::Program { source })?;
+    let host_version = env!("CARGO_PKG_VERSION").to_owned();
+    let address = components::host_address(addresses);
+    let options = supervisor::Options::new(config.data_dir.clone(), shim, address.clone());
+    Ok(supervisor::Options { host_version, node_id: address, ..options })
+}
+
 fn routes(
     config: &Arc<Config>,
     addresses: &Addresses,
     dialer: Dialer,
     admission: Admission,
+    admitted: Admitted,
     client: Arc<ClientSurface>,
     health: impl tonic::codegen::Service<
         http::Request<tonic::body::Body>,
@@ -319,7 +373,7 @@ fn routes(
         .link
         .as_ref()
         .map(|path| LinkEndpoint { address: Some(link_endpoint::Address::UnixPath(path.display().to_string())) });
-    let provider = ProviderSurface { admission, config: Arc::clone(config), dialer, link };
+    let provider = ProviderSurface { admission, config: Arc::clone(config), admitted, dialer, link };
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -337,8 +391,16 @@ fn routes(
 }
 
 /// Tells the executor which sessions drain or are over.
-async fn follow_sessions(executor: executor::Handle, mut sessions: registry::SessionEvents, grace: Duration) {
+async fn follow_sessions(
+    executor: executor::Handle,
+    facts: Facts,
+    mut sessions: registry::SessionEvents,
+    grace: Duration,
+) {
     while let Some(event) = sessions.next().await {
+        if let SessionEvent::Ended { session, .. } = &event {
+            facts.ended(*session).await;
+        }
         match event {
             SessionEvent::Drain { session, grace } => executor.end(session, End::Drain(grace)).await,
             SessionEvent::Ended { session, reason: EndReason::Unregistered } => {
@@ -367,6 +429,19 @@ async fn follow_connections(registry: registry::Handle, mut connections: mpsc::U
                 }
             }
         }
+    }
+}
+
+/// Waits until no call is with a provider, at most until a moment.
+async fn idle(executor: &executor::Handle, until: tokio::time::Instant) {
+    let mut look = tokio::time::interval(Duration::from_millis(20));
+    let idle = async {
+        while executor.counted().iter().any(|counted| counted.in_flight > 0) {
+            look.tick().await;
+        }
+    };
+    if tokio::time::timeout_at(until, idle).await.is_err() {
+        tracing::warn!("calls run on while the components are stopped");
     }
 }
 

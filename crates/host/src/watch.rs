@@ -1,12 +1,13 @@
 //! The stream of changes that a client watches: the present state first, then what changes. A client that was too slow
-//! to hear everything gets the difference to the present state instead; of what happens in runs, which has no state, it is told
-//! how much it missed. Holds what it told, and nothing else.
+//! to hear everything gets the difference to the present state instead, or, of components, that state itself; of what happens in runs,
+//! which has no state, it is told how much it missed. Holds what it told, and nothing else.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use futures::Stream;
 use protocol::ModuleName;
+use protocol::component::{ComponentEvent, ComponentView};
 use protocol::generated::host::v1 as pb;
 use protocol::generated::host::v1::watch_response::Event;
 use registry::{Change, Pattern, Route, Routes, Subscription, Update};
@@ -28,17 +29,34 @@ pub(crate) struct Pipelines {
     pub(crate) caches: Vec<String>,
 }
 
+/// The components, where the client wants to hear of them.
+pub(crate) struct Components {
+    supervisor: supervisor::Handle,
+    /// What happened since it was made.
+    events: broadcast::Receiver<Arc<ComponentEvent>>,
+}
+
+impl Components {
+    pub(crate) fn of(supervisor: &supervisor::Handle) -> Self {
+        // In this order, so that nothing is missed between the present state and what changes.
+        let events = supervisor.subscribe();
+        Self { supervisor: supervisor.clone(), events }
+    }
+}
+
 /// Events for modules that match `pattern`, until the client leaves or the host stops.
 pub(crate) fn events(
     registry: &registry::Handle,
     pattern: &str,
     pipelines: Pipelines,
+    components: Option<Components>,
     stop: CancellationToken,
 ) -> impl Stream<Item = Result<pb::WatchResponse, Status>> + Send + use<> {
     let watcher = Watcher {
         subscription: registry.subscribe(),
         pattern: Pattern::new(if pattern.is_empty() { "*" } else { pattern }),
         pipelines,
+        components,
         told: BTreeMap::new(),
         stored: BTreeMap::new(),
         synced: false,
@@ -57,6 +75,7 @@ struct Watcher {
     subscription: Subscription,
     pattern: Pattern,
     pipelines: Pipelines,
+    components: Option<Components>,
     told: BTreeMap<ModuleName, Arc<Route>>,
     /// Stored pipelines that were told.
     stored: BTreeMap<String, Arc<Entry>>,
@@ -74,6 +93,7 @@ enum News {
     NotStored(String),
     Run(Arc<pb::RunEvent>),
     Missed(u64),
+    Component(Arc<ComponentEvent>),
     Synced(pb::WatchSynced),
 }
 
@@ -92,6 +112,12 @@ impl Watcher {
                     Ok(event) => self.waiting.push_back(News::Run(event)),
                     Err(RecvError::Lagged(missed)) => self.waiting.push_back(News::Missed(missed)),
                     Err(RecvError::Closed) => self.pipelines.runs = None,
+                },
+                event = of_components(&mut self.components), if self.synced => match event {
+                    Ok(event) => self.waiting.push_back(News::Component(event)),
+                    // As they are now: that there is no state before tells that something was missed.
+                    Err(RecvError::Lagged(_)) => self.tell_components("as it is now; changes were missed"),
+                    Err(RecvError::Closed) => self.components = None,
                 },
             }
         }
@@ -131,11 +157,20 @@ impl Watcher {
         if !self.synced {
             self.synced = true;
             self.tell_shelf();
+            self.tell_components("as it is now");
             self.waiting.push_back(News::Synced(pb::WatchSynced {
                 modules: u32::try_from(page.routes.len()).unwrap_or(u32::MAX),
                 caches: std::mem::take(&mut self.pipelines.caches),
             }));
         }
+    }
+
+    fn tell_components(&mut self, reason: &str) {
+        let views = self.components.as_ref().map(|components| components.supervisor.components()).unwrap_or_default();
+        self.waiting.extend(views.iter().map(|view| {
+            let component = ComponentView::clone(view);
+            News::Component(Arc::new(ComponentEvent { component, previous: None, reason: reason.to_owned() }))
+        }));
     }
 
     fn tell_change(&mut self, change: &Change) {
@@ -170,6 +205,14 @@ async fn of_runs(runs: &mut Option<broadcast::Receiver<Arc<pb::RunEvent>>>) -> R
     }
 }
 
+/// The next event of components; never where nobody wants to hear any.
+async fn of_components(components: &mut Option<Components>) -> Result<Arc<ComponentEvent>, RecvError> {
+    match components {
+        Some(components) => components.events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Whether a client sees no difference.
 fn same(told: &Route, now: &Route) -> bool {
     Arc::ptr_eq(&told.module, &now.module)
@@ -191,6 +234,7 @@ fn event(news: News) -> Event {
         News::Stored(entry) => Event::Pipeline(pb::PipelineChanged { pipeline: Some(entry.view(false)) }),
         News::NotStored(name) => Event::PipelineRemoved(pb::PipelineRemoved { name }),
         News::Run(event) => Event::Run(pb::RunEvent::clone(&event)),
+        News::Component(event) => Event::Component(event.to_proto()),
         News::Missed(count) => Event::RunsMissed(pb::RunEventsMissed { count }),
         News::Synced(synced) => Event::Synced(synced),
     }
@@ -230,7 +274,7 @@ mod tests {
 
         fn watch(&self, pattern: &str) -> Events {
             let pipelines = Pipelines { shelf: watch::channel(Arc::default()).1, runs: None, caches: Vec::new() };
-            Box::pin(events(&self.registry, pattern, pipelines, self.stop.clone()))
+            Box::pin(events(&self.registry, pattern, pipelines, None, self.stop.clone()))
         }
     }
 

@@ -20,7 +20,7 @@ fn load(
     }
     let env =
         [("HOME", "/home/ada")].iter().chain(env).map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    let sources = Sources { file: None, working_dir: dir.into(), env, flags: Vec::new() };
+    let sources = Sources { file: None, working_dir: dir.into(), env, flags: Vec::new(), program: None };
     let sources = flags.iter().fold(sources, |sources, (flag, key, value)| sources.flag(flag, key, *value));
     Config::load(&sources)
 }

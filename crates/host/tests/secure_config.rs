@@ -33,7 +33,7 @@ fn load(file: &str, env: &[(&str, &str)]) -> Result<Loaded, String> {
     write(dir, "open.token", "open-token-0123456789\n", 0o666);
     write(dir, "modrack.toml", file, 0o644);
     let env = [("HOME", "/home/ada")].iter().chain(env).map(|(name, value)| ((*name).into(), (*value).into()));
-    let sources = Sources { file: None, working_dir: dir.into(), env: env.collect(), flags: Vec::new() };
+    let sources = Sources { file: None, working_dir: dir.into(), env: env.collect(), flags: Vec::new(), program: None };
     Config::load(&sources).map_err(|error| error.to_string().replace(&dir.display().to_string(), "<dir>"))
 }
 

@@ -149,6 +149,14 @@ codes! {
     /// As many runs, or stored pipelines, as the host takes.
     PIPELINE_LIMIT = "pipeline.limit", RateLimited, retry, "come back later, or raise the limit that the error names";
 
+    // What components keep at the host.
+    /// A key that is none.
+    STAGING_KEY_INVALID = "staging.key.invalid", InvalidArgument, final, "a key has 1 to 256 letters, digits, `-`, `_`, `.`, `:` and `/`";
+    /// Nothing is kept under this key, or no longer.
+    STAGING_UNKNOWN = "staging.unknown", NotFound, final, "values go when `staging.ttl_ms` is over, and with the host; write it again";
+    /// The component keeps as much as it may.
+    STAGING_LIMIT = "staging.limit", RateLimited, retry, "delete what is not needed any more, or raise the limit of `[staging]` that the error names";
+
     // The wire itself.
     /// Bytes that are no message.
     MESSAGE_MALFORMED = "protocol.message.malformed", InvalidArgument, final, "the bytes are no message of this protocol";

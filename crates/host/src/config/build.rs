@@ -10,7 +10,7 @@ use crate::config::layers::{self, Layers};
 use crate::config::read::{Reader, Refusal};
 use crate::config::sources::Sources;
 use crate::config::{Config, Limits, Link, Loaded, Log, LogFormat, Timeouts};
-use crate::config::{clients, pipelines, providers, telemetry, tls};
+use crate::config::{clients, components, pipelines, providers, telemetry, tls};
 
 /// Where the host listens when nobody says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7420));
@@ -40,6 +40,7 @@ pub(super) fn in_dir(data_dir: PathBuf) -> Config {
 }
 
 fn build(sources: &Sources, layers: Layers) -> (Loaded, Vec<Fault>) {
+    let tables = layers.components.clone();
     let mut reader = Reader::new(sources, layers);
     let r = &mut reader;
 
@@ -82,6 +83,9 @@ fn build(sources: &Sources, layers: Layers) -> (Loaded, Vec<Fault>) {
         unary: tls::read_unary(r),
         providers: providers::read(r),
         clients: clients::read(r),
+        components: components::read(r, tables, &data_dir),
+        middleware: components::read_middleware(r),
+        staging: components::read_staging(r),
         data_dir,
     };
     check(r, &config);
@@ -163,4 +167,5 @@ fn check(r: &mut Reader<'_>, config: &Config) {
         );
     }
     tls::check_listen(r, config);
+    components::check_chain(r, config);
 }

@@ -34,6 +34,10 @@ pub enum Scope {
     Metrics,
     /// `pipelines`: store and remove pipelines.
     Pipelines,
+    /// `components`: start, stop and restart components, and read what they write.
+    Components,
+    /// `staging`: keep values at the host. Only components have it, by a grant; no client can be given it.
+    Staging,
 }
 
 /// Which modules may be called.
@@ -56,13 +60,16 @@ impl Scope {
             "watch" => Some(Self::Watch),
             "metrics" => Some(Self::Metrics),
             "pipelines" => Some(Self::Pipelines),
+            "components" => Some(Self::Components),
             _ => text.strip_prefix("call:").and_then(CallGrant::parse).map(Self::Call),
         }
     }
 }
 
 impl CallGrant {
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads one; none for what is no such pattern.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         match text.strip_suffix(".*") {
             _ if text == "*" => Some(Self::All),
             Some(above) => Namespace::parse(above).ok().map(Self::Below),
@@ -88,6 +95,8 @@ impl fmt::Display for Scope {
             Self::Watch => f.write_str("watch"),
             Self::Metrics => f.write_str("metrics"),
             Self::Pipelines => f.write_str("pipelines"),
+            Self::Components => f.write_str("components"),
+            Self::Staging => f.write_str("staging"),
             Self::Call(CallGrant::All) => f.write_str("call:*"),
             Self::Call(CallGrant::Below(namespace)) => write!(f, "call:{namespace}.*"),
             Self::Call(CallGrant::Exact(module)) => write!(f, "call:{module}"),
@@ -102,7 +111,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<ClientGrant> {
         file: "token_file",
         grants: "scopes",
         grant: "scope",
-        hint: "a scope is `list`, `watch`, `metrics`, `pipelines`, `call:*`, `call:text.*` or `call:text.Uppercase`",
+        hint: "a scope is `list`, `watch`, `metrics`, `pipelines`, `components`, `call:*`, `call:text.*` or `call:text.Uppercase`",
         example: "list what the client may do, e.g. `scopes = [\"list\", \"call:text.*\"]`",
         parse: Scope::parse,
     };
@@ -122,10 +131,10 @@ mod tests {
     #[test]
     fn a_scope_reads_back_as_it_is_written_and_anything_else_is_none() {
         let calls = ["call:*", "call:text.*", "call:text.en.*", "call:text.Uppercase"];
-        for text in ["list", "watch", "metrics", "pipelines"].into_iter().chain(calls) {
+        for text in ["list", "watch", "metrics", "pipelines", "components"].into_iter().chain(calls) {
             assert_eq!(Scope::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "*", "List", "call", "call:", "call:text", "call:*.text", "call:.*", "call:a b.*", "admin"] {
+        for text in ["", "*", "List", "call", "call:", "call:text", "call:*.text", "call:.*", "call:a b.*", "admin", "staging"] {
             assert_eq!(Scope::parse(text), None, "{text}");
         }
     }

@@ -6,14 +6,22 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::config::document::{self, Document};
 use crate::config::entry::Origin;
 use crate::config::fault::{Fault, FaultCode};
 use crate::config::sources::Sources;
 
+/// The table of the file that holds one table for each component.
+const COMPONENTS: &str = "components";
+
 /// Variables that begin like the host's and belong to the SDKs, the command line or the tooling.
 const FOREIGN_VARIABLES: &[&str] = &[
+    "MODRACK_AUTH_FILE",
+    "MODRACK_BIND",
     "MODRACK_CA_FILE",
     "MODRACK_CERT_FILE",
+    "MODRACK_COMPONENT",
+    "MODRACK_COMPONENT_DATA",
     "MODRACK_CONFIG",
     "MODRACK_CREDENTIAL",
     "MODRACK_CREDENTIAL_FILE",
@@ -74,6 +82,8 @@ pub(super) struct Setting {
 pub(super) struct Layers {
     /// By dotted key; `providers[0].subject` in a list of tables.
     pub(super) settings: BTreeMap<String, Setting>,
+    /// `[components.<id>]` by id, not taken apart: their form is that of the files of `components_dir`.
+    pub(super) components: BTreeMap<String, Document>,
     /// The file, if one was read.
     pub(super) file: Option<std::path::PathBuf>,
 }
@@ -144,7 +154,21 @@ fn file_layer(sources: &Sources, layers: &mut Layers) -> Result<(), Fault> {
             "mend the line; https://toml.io has the syntax",
         )
     })?;
-    flatten(table.get_ref(), "", &text, &path, &mut layers.settings);
+    let mut table = table.into_inner();
+    if let Some(tables) = table.remove(COMPONENTS) {
+        let file = sources.absolute(&path);
+        for (id, value) in tables.get_ref().as_table().into_iter().flatten() {
+            let line = line_of(&text, id.span().start);
+            let of_span = |offset| line_of(&text, offset);
+            let document = document::from_toml(value, line, &path, &file, &of_span);
+            layers.components.insert(id.get_ref().to_string(), document);
+        }
+        if !tables.get_ref().is_table() {
+            let origin = Origin::File { path: path.clone(), line: line_of(&text, tables.span().start) };
+            layers.settings.insert(COMPONENTS.into(), Setting { raw: raw(&tables), origin });
+        }
+    }
+    flatten(&table, "", &text, &path, &mut layers.settings);
     layers.file = Some(path);
     Ok(())
 }

@@ -48,14 +48,17 @@ pub(super) struct Reader<'a> {
     file: Option<PathBuf>,
     settings: BTreeMap<String, Setting>,
     asked: BTreeSet<String>,
+    /// Ids of bundles that are there, in use or not.
+    bundles: BTreeSet<String>,
     entries: Vec<Entry>,
     faults: Vec<Fault>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(sources: &'a Sources, layers: Layers) -> Self {
-        let Layers { settings, file } = layers;
-        Self { sources, file, settings, asked: BTreeSet::new(), entries: Vec::new(), faults: Vec::new() }
+        let Layers { settings, file, components: _ } = layers;
+        let (asked, bundles) = (BTreeSet::new(), BTreeSet::new());
+        Self { sources, file, settings, asked, bundles, entries: Vec::new(), faults: Vec::new() }
     }
 
     /// Where the value in force of a key was set.
@@ -202,9 +205,14 @@ impl<'a> Reader<'a> {
 
     /// An absolute path, or nothing when the key is not set or empty.
     pub(super) fn optional_path(&mut self, key: &str) -> Option<PathBuf> {
+        self.optional_path_or(key, None)
+    }
+
+    /// An absolute path, the default where the key is not set, or nothing when it is empty.
+    pub(super) fn optional_path_or(&mut self, key: &str, default: Option<PathBuf>) -> Option<PathBuf> {
         let bases = self.bases();
         let show = |path: &Option<PathBuf>| path.as_deref().map_or_else(|| "".into(), shown);
-        self.take(key, None, show, |raw, origin| match string(key, raw)? {
+        self.take(key, default, show, |raw, origin| match string(key, raw)? {
             "" => Ok(None),
             text => Ok(Some(bases.resolve(origin, text))),
         })
@@ -274,6 +282,26 @@ impl<'a> Reader<'a> {
         Bases { file_dir, working_dir: self.sources.working_dir.clone() }
     }
 
+    /// Where bundles lie when nobody says otherwise: beside the directory of the program.
+    pub(super) fn default_bundle_dir(&self) -> Option<PathBuf> {
+        Some(self.sources.program.as_deref()?.parent()?.parent()?.join("bundle"))
+    }
+
+    /// Notes which bundles there are.
+    pub(super) fn offer_bundles(&mut self, ids: impl Iterator<Item = String>) {
+        self.bundles.extend(ids);
+    }
+
+    /// Whether there is a bundle of this id, in use or not.
+    pub(super) fn is_bundle(&self, id: &str) -> bool {
+        self.bundles.contains(id)
+    }
+
+    /// Adds values that were read elsewhere.
+    pub(super) fn entries(&mut self, entries: Vec<Entry>) {
+        self.entries.extend(entries);
+    }
+
     /// Marks a key as known that is no value itself.
     pub(super) fn known(&mut self, key: &str) {
         self.asked.insert(key.into());
@@ -330,13 +358,15 @@ fn unknown_key(key: &str, origin: &Origin, known: &BTreeSet<String>) -> Option<F
     let nearest = nearest(key, known);
     let (subject, hint) = match origin {
         Origin::Env(name) => {
-            let list = ["caches", "providers", "clients"].into_iter().find(|list| key.starts_with(&format!("{list}.")));
+            let lists = ["caches", "providers", "clients", "components"];
+            let list = lists.into_iter().find(|list| key.starts_with(&format!("{list}.")));
             // Others use the prefix, too (Kubernetes for a service of that name, for one). A variable that is
             // neither nested nor close to a key is not meant for the host.
             if nearest.is_none() && !key.contains('.') {
                 return None;
             }
             let hint = match (list, nearest) {
+                (Some("components"), _) => "`[components.ID]` can only be set in files".to_owned(),
                 (Some(list), _) => format!("`[[{list}]]` can only be set in the file"),
                 (None, Some(nearest)) => format!("did you mean `{}`?", variable(nearest)),
                 (None, None) => "`modrack config show` lists the keys".into(),

@@ -15,6 +15,8 @@ pub struct Sources {
     pub working_dir: PathBuf,
     /// The environment. Only `MODRACK_*`, `HOME`, `XDG_DATA_HOME` and two of `OTEL_*` are looked at.
     pub env: Vec<(String, OsString)>,
+    /// The program that runs, absolute: the default of `bundle_dir` is beside its directory.
+    pub program: Option<PathBuf>,
     /// Values that flags gave: the flag, its key, the value as text.
     pub flags: Vec<(&'static str, &'static str, String)>,
 }
@@ -25,8 +27,9 @@ impl Sources {
     pub fn of_process(file: Option<PathBuf>) -> Self {
         let env: Vec<_> =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
+        let program = std::env::current_exe().ok();
         let mut sources =
-            Self { file, working_dir: std::env::current_dir().unwrap_or_default(), env, flags: Vec::new() };
+            Self { file, working_dir: std::env::current_dir().unwrap_or_default(), env, program, flags: Vec::new() };
         if sources.file.is_none() {
             sources.file = sources.var("MODRACK_CONFIG").map(PathBuf::from);
         }

@@ -14,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::access::Principal;
+use crate::middleware::Middleware;
+use crate::components::Components;
 use crate::pipelines::Pipelines;
-use crate::surface::calls::{self, Asked, Waits};
+use crate::surface::calls::{self, Asked, Waits, With};
+use crate::surface::components::LogStream;
 use crate::surface::pipelines::RunStream;
 use crate::surface::view;
 use crate::telemetry::{Telemetry, Traced};
@@ -31,6 +34,7 @@ const TOKEN_BYTES: usize = 264;
 pub(crate) struct ClientSurface {
     pub(crate) registry: registry::Handle,
     pub(crate) executor: executor::Handle,
+    pub(crate) middleware: Middleware,
     /// Deadline of a call whose caller names none.
     pub(crate) default_timeout: Duration,
     /// Longest deadline that a caller may name; a longer one is shortened to it.
@@ -39,14 +43,13 @@ pub(crate) struct ClientSurface {
     pub(crate) message_bytes: usize,
     pub(crate) telemetry: Telemetry,
     pub(crate) pipelines: Pipelines,
+    pub(crate) components: Components,
     pub(crate) stop: CancellationToken,
 }
 
 type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchResponse, Status>> + Send>>;
 
 type CallStream = Pin<Box<dyn Stream<Item = Result<pb::CallStreamResponse, Status>> + Send>>;
-
-type LogStream = Pin<Box<dyn Stream<Item = Result<pb::ComponentLogsResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl Host for ClientSurface {
@@ -165,41 +168,44 @@ impl Host for ClientSurface {
 
     async fn list_components(
         &self,
-        _request: Request<pb::ListComponentsRequest>,
+        request: Request<pb::ListComponentsRequest>,
     ) -> Result<Response<pb::ListComponentsResponse>, Status> {
-        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+        self.components(&request)
     }
 
     async fn get_component(
         &self,
-        _request: Request<pb::GetComponentRequest>,
+        request: Request<pb::GetComponentRequest>,
     ) -> Result<Response<pb::GetComponentResponse>, Status> {
-        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+        self.component(request).await
     }
 
     async fn start_component(
         &self,
-        _request: Request<pb::StartComponentRequest>,
+        request: Request<pb::StartComponentRequest>,
     ) -> Result<Response<pb::StartComponentResponse>, Status> {
-        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+        let component = Some(self.start_one(request.extensions(), &request.get_ref().id).await?);
+        Ok(self.fitting(pb::StartComponentResponse { component })?)
     }
 
     async fn stop_component(
         &self,
-        _request: Request<pb::StopComponentRequest>,
+        request: Request<pb::StopComponentRequest>,
     ) -> Result<Response<pb::StopComponentResponse>, Status> {
-        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+        let component = Some(self.stop_one(request.extensions(), &request.get_ref().id).await?);
+        Ok(self.fitting(pb::StopComponentResponse { component })?)
     }
 
     async fn restart_component(
         &self,
-        _request: Request<pb::RestartComponentRequest>,
+        request: Request<pb::RestartComponentRequest>,
     ) -> Result<Response<pb::RestartComponentResponse>, Status> {
-        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+        let component = Some(self.restart_one(request.extensions(), &request.get_ref().id).await?);
+        Ok(self.fitting(pb::RestartComponentResponse { component })?)
     }
 
-    async fn component_logs(&self, _request: Request<pb::ComponentLogsRequest>) -> Result<Response<LogStream>, Status> {
-        Err(Error::of(codes::METHOD_UNKNOWN, "components are not supervised here").into())
+    async fn component_logs(&self, request: Request<pb::ComponentLogsRequest>) -> Result<Response<LogStream>, Status> {
+        self.logs(&request)
     }
 
     async fn run_pipeline_stream(
@@ -211,13 +217,14 @@ impl Host for ClientSurface {
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Result<Response<WatchStream>, Status> {
         Principal::of(request.extensions()).may_watch()?;
-        let pb::WatchRequest { pattern, runs, components: _ } = request.into_inner();
+        let pb::WatchRequest { pattern, runs, components } = request.into_inner();
         let pipelines = watch::Pipelines {
             shelf: self.pipelines.stored.subscribe(),
             runs: runs.then(|| self.pipelines.runs.subscribe()),
             caches: self.pipelines.options.cache_names(),
         };
-        let events = watch::events(&self.registry, &pattern, pipelines, self.stop.clone());
+        let components = components.then(|| watch::Components::of(&self.components.supervisor));
+        let events = watch::events(&self.registry, &pattern, pipelines, components, self.stop.clone());
         Ok(Response::new(Box::pin(events)))
     }
 }
@@ -230,7 +237,7 @@ impl ClientSurface {
         request: pb::CallRequest,
     ) -> Result<pb::CallResponse, Error> {
         let route = self.callable(principal, &request.module, &request.schema_fingerprint)?;
-        let answer = calls::call(&self.executor, &route, asked, request).await?;
+        let answer = calls::call(self.with(), &route, asked, request).await?;
         calls::fitting(answer, self.message_bytes)
     }
 
@@ -241,7 +248,7 @@ impl ClientSurface {
         request: pb::CallBatchRequest,
     ) -> Result<pb::CallBatchResponse, Error> {
         let route = self.callable(principal, &request.module, &request.schema_fingerprint)?;
-        let answer = calls::call_batch(&self.executor, &route, asked, request.inputs).await?;
+        let answer = calls::call_batch(self.with(), &route, asked, request.inputs).await?;
         calls::fitting(answer, self.message_bytes)
     }
 
@@ -252,7 +259,11 @@ impl ClientSurface {
         call: pb::CallRequest,
     ) -> Result<impl Stream<Item = Result<pb::CallStreamResponse, Error>> + Send + use<>, Error> {
         let route = self.callable(principal, &call.module, &call.schema_fingerprint)?;
-        calls::call_stream(&self.executor, route, asked, call, self.message_bytes).await
+        calls::call_stream(self.with(), route, asked, call, self.message_bytes).await
+    }
+
+    fn with(&self) -> With<'_> {
+        With { executor: &self.executor, middleware: &self.middleware }
     }
 
     fn waits(&self) -> Waits {

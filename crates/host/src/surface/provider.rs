@@ -17,14 +17,17 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::admission::Admission;
+use crate::components::Admitted;
 use crate::config::Config;
-use crate::credentials::{authenticate, check_address};
+use crate::credentials::{Registrant, authenticate, check_address};
 use crate::link::hello_of;
 
 /// The service for providers.
 pub(crate) struct ProviderSurface {
     pub(crate) admission: Admission,
     pub(crate) config: Arc<Config>,
+    /// Which components may register.
+    pub(crate) admitted: Admitted,
     /// Where the host would connect to.
     pub(crate) dialer: Dialer,
     /// Where the link listens, if it does.
@@ -39,13 +42,17 @@ impl ModuleRegistry for ProviderSurface {
 
     async fn register(&self, request: Request<pb::RegisterRequest>) -> Result<Response<pb::RegisterResponse>, Status> {
         let registration = Registration::from_proto(request.into_inner())?;
-        let owner = authenticate(&self.config, &registration)?;
+        let registrant = authenticate(&self.config, &self.admitted, &registration)?;
         check_address(&self.dialer, &registration)?;
         let link = registration.reach.link.then(|| self.link.clone()).flatten();
         let service = registration.service_id.clone();
         let namespace = registration.namespace.clone();
-        match self.admission.registry.register(registration, owner).await {
+        match self.admission.registry.register(registration, registrant.subject()).await {
             Ok(registered) => {
+                // Before the provider has the token, so that it is the component's from the first use on.
+                if let Registrant::Component(start) = registrant {
+                    self.admission.facts.registered(registered.session, start, registered.ready).await?;
+                }
                 let (session, modules) = (registered.session, registered.results.len());
                 tracing::info!(%session, %service, %namespace, modules, callable = registered.ready, "session registered");
                 Ok(Response::new(self.accepted(registered, link)))
