@@ -56,9 +56,8 @@ struct Shared {
     /// The hooks that somebody wants, a bit each: what most calls look at, and nothing else.
     hooks: AtomicU64,
     chain: ArcSwap<Chain>,
-    /// `None` where there is no supervisor.
-    components: Option<Components>,
-    registry: Option<registry::Handle>,
+    components: Components,
+    registry: registry::Handle,
     telemetry: Telemetry,
     counted: counted::Counters,
     audits: audit::Queue,
@@ -77,28 +76,10 @@ impl Middleware {
         options: Options,
     ) -> (Self, AuditTask) {
         let (audits, waiting) = audit::queue(options.audit_queue);
-        let middleware = Self::of(Some(Components::new(supervisor)), Some(registry), telemetry, audits);
-        middleware.follow(&options.order);
-        let task = AuditTask::new(middleware.clone(), waiting, options.order);
-        (middleware, task)
-    }
-
-    /// Asks nobody.
-    pub(crate) fn none() -> Self {
-        let (audits, _nobody) = audit::queue(1);
-        Self::of(None, None, Telemetry::default(), audits)
-    }
-
-    fn of(
-        components: Option<Components>,
-        registry: Option<registry::Handle>,
-        telemetry: Telemetry,
-        audits: audit::Queue,
-    ) -> Self {
-        Self(Arc::new(Shared {
+        let middleware = Self(Arc::new(Shared {
             hooks: AtomicU64::new(0),
-            chain: ArcSwap::from_pointee(Chain::new(Vec::new())),
-            components,
+            chain: ArcSwap::from_pointee(Chain::default()),
+            components: Components::new(supervisor),
             registry,
             telemetry,
             counted: counted::Counters::default(),
@@ -106,7 +87,10 @@ impl Middleware {
             callers: Callers::default(),
             process: getrandom::u64().expect("the operating system gives random numbers"),
             envelopes: AtomicU64::new(1),
-        }))
+        }));
+        middleware.follow(&options.order);
+        let task = AuditTask::new(middleware.clone(), waiting, options.order);
+        (middleware, task)
     }
 
     /// What the chain wants of a call or run; `None` where nobody wants anything.
@@ -163,8 +147,7 @@ impl Middleware {
 
     /// Makes the chain anew of the components as they are now.
     fn follow(&self, order: &[String]) {
-        let Some(components) = &self.0.components else { return };
-        let links = components.links(order);
+        let links = self.0.components.links(order);
         let wanted = links.iter().flat_map(|link| &link.settings.hooks);
         let hooks = wanted.fold(0, |hooks, hook| hooks | bit(*hook));
         // Whoever sees a hook finds those who want it.
@@ -177,7 +160,7 @@ impl Middleware {
     }
 
     fn route(&self, name: &str) -> Option<Arc<registry::Route>> {
-        self.0.registry.as_ref()?.routes().get(name).map(Arc::clone)
+        self.0.registry.routes().get(name).map(Arc::clone)
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! The labels are bounded: a series belongs to a registered module or a stored pipeline, and leaves with it.
 
+mod middleware;
 mod pipelines;
 
 use std::collections::HashSet;
@@ -19,6 +20,7 @@ use protocol::DataPlane;
 use tonic::body::Body;
 
 use crate::http::answer;
+use crate::http::metrics::middleware::Decisions;
 use crate::http::metrics::pipelines::Pipelines;
 use crate::http::process::Process;
 use crate::listen::Door;
@@ -34,6 +36,7 @@ pub(crate) async fn page(client: &ClientSurface, door: &Door) -> Response<Body> 
     let snapshot = Snapshot {
         calls: client.executor.counted(),
         pipelines: Pipelines::of(client).await,
+        decisions: Decisions::of(&client.middleware),
         modules: routes.len(),
         sessions: sessions.len(),
         connections: door.open_connections(),
@@ -46,6 +49,7 @@ pub(crate) async fn page(client: &ClientSurface, door: &Door) -> Response<Body> 
 struct Snapshot {
     calls: Vec<Counted>,
     pipelines: Pipelines,
+    decisions: Decisions,
     modules: usize,
     sessions: usize,
     connections: usize,
@@ -141,6 +145,7 @@ impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.calls(&mut encoder)?;
         self.pipelines.encode(&mut encoder)?;
+        self.decisions.encode(&mut encoder)?;
         self.host(&mut encoder)?;
         self.process(&mut encoder)
     }
@@ -150,10 +155,12 @@ impl Collector for Snapshot {
 mod tests {
     use std::time::Duration;
 
+    use ::middleware::Hook;
     use executor::{CountedCache, CountedPolicies};
     use protocol::Category;
 
     use super::*;
+    use crate::middleware::CountedDecisions;
     use crate::pipelines::CountedRuns;
 
     fn pipelines() -> Pipelines {
@@ -180,6 +187,20 @@ mod tests {
         Pipelines { runs: vec![CountedRuns::none_of(""), stored], policies: vec![policies], caches: vec![cache] }
     }
 
+    fn decisions() -> Decisions {
+        let mut durations = vec![0; crate::middleware::BUCKETS.len() + 1];
+        durations[3] = 5;
+        let counted = CountedDecisions {
+            component: "dator-http".into(),
+            hook: Hook::PreInvoke,
+            decisions: [("allow", 3), ("reject", 1)].into(),
+            failures: [("middleware.timeout", 1)].into(),
+            total: Duration::from_millis(9),
+            durations,
+        };
+        Decisions { counted: vec![counted], audits_dropped: 2 }
+    }
+
     #[test]
     fn the_page_shows_each_module_and_plane() {
         let mut durations = vec![0; BUCKETS.len() + 1];
@@ -198,6 +219,7 @@ mod tests {
         let snapshot = Snapshot {
             calls: vec![counted],
             pipelines: pipelines(),
+            decisions: decisions(),
             modules: 1,
             sessions: 1,
             connections: 2,

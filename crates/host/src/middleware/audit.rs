@@ -84,8 +84,7 @@ impl AuditTask {
 
     /// Runs until it is stopped; then takes no more audits, and tells those that wait within a second.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let Some(components) = self.middleware.0.components.clone() else { return };
-        let mut changes = components.changes();
+        let mut changes = self.middleware.0.components.changes();
         // Of what changed between the first chain and now.
         self.middleware.follow(&self.order);
         let mut told = FuturesUnordered::new();

@@ -72,10 +72,7 @@ pub(super) async fn carry(
         let Some(ask) = course.next() else { break };
         let at = Instant::now();
         began.push(at);
-        let answer = match &middleware.0.components {
-            Some(components) => components.invoke(ask.id, ask.body.into(), deadline).await,
-            None => Err(Failed { code: protocol::codes::COMPONENT_UNKNOWN.name, message: "nobody supervises it".into() }),
-        };
+        let answer = middleware.0.components.invoke(ask.id, ask.body.into(), deadline).await;
         if answer.is_err() && Instant::now() >= deadline {
             late = Some(ask.id.to_owned());
         }
@@ -101,9 +98,7 @@ fn note(middleware: &Middleware, hook: Hook, traced: &Traced, began: Instant, tr
     };
     let middleware = &middleware.0;
     middleware.counted.count(&traced.component, hook, came, traced.duration);
-    if let Some(components) = &middleware.components {
-        components.0.invoked(&traced.component, came.is_ok());
-    }
+    middleware.components.0.invoked(&traced.component, came.is_ok());
     middleware.telemetry.decision(trace, &told(hook, traced), began.into_std());
     if let Some(Failed { code, message }) = &traced.failure {
         tracing::debug!(component = &*traced.component, %hook, code, "a component failed: {message}");

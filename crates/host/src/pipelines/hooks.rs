@@ -89,7 +89,7 @@ pub(crate) fn without_calls(prepared: &Prepared, progress: &Progress, outcome: R
         recorded: Vec::new(),
     };
     let record = RunRecord {
-        plan: prepared.plan.hash.clone(),
+        plan: prepared.plan.hash,
         started: progress.began,
         duration: progress.since(),
         sites: prepared.sites.iter().map(|of| site(pipeline::plan::SiteId(of.node.node))).collect(),

@@ -277,8 +277,8 @@ async fn all_of(
     }
     match executor.call_batch(route, batch).await {
         Ok(BatchReply { outputs, answered }) => {
-            let by = answered.clone();
-            (outputs.into_iter().map(|output| Ok((output?, by.clone()))).collect(), answered)
+            let by = answered;
+            (outputs.into_iter().map(|output| Ok((output?, by))).collect(), answered)
         }
         Err(error) => (vec![Err(error); count], None),
     }
