@@ -4,9 +4,9 @@ again, with the types of the payload at hand."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from modrack.middleware._envelope import Hook
 
@@ -16,7 +16,11 @@ DecisionKind = Literal["allow", "annotate", "rewrite", "route", "return", "drop"
 PatchStrategy = Literal["merge", "json_patch"]
 """How a patch is written: RFC 7396 or RFC 6902."""
 
+# The bounds are the host's: `docs/middleware.md`.
 _REASON_BYTES = 1024
+_ROUTE_BYTES = 512
+_DEPTH = 32
+_OPERATIONS = 1000
 _STEP_BYTES = 1024
 _ANNOTATIONS_BYTES = 16 * 1024
 _ANNOTATIONS = 64
@@ -56,25 +60,29 @@ class Decision:
         """Raises `DecisionError` when the host would refuse the decision at that hook whatever the payload."""
         kind = self.decision
         _require(hook in _ONLY_BEFORE.get(kind, (hook,)), f"`{kind}` is no answer at `{hook}`")
-        _require(bool(self.reason), f"`{kind}` needs a reason")
+        _require(bool(self.reason.strip()), f"`{kind}` needs a reason")
         _require(_size(self.reason) <= _REASON_BYTES, f"a reason has at most {_REASON_BYTES} bytes")
         _require(kind != "annotate" or bool(self.annotations), "`annotate` needs annotations")
         _require(kind != "rewrite" or self.patch is not None, "`rewrite` needs a patch")
         _require((self.patch is None) == (self.patch_strategy is None), "a patch and its strategy belong together")
         _require(kind in ("rewrite", "return") or self.patch is None, f"`{kind}` has no patch")
-        is_list = self.patch_strategy != "json_patch" or isinstance(self.patch, list)
-        _require(is_list, "a JSON patch is a list of operations")
+        if self.patch_strategy == "json_patch":
+            _require(isinstance(self.patch, list), "a JSON patch is a list of operations")
+            _require(len(self.patch) <= _OPERATIONS, f"a JSON patch has at most {_OPERATIONS} operations")
         _require((kind == "route") == bool(self.route), "`route` names a module, and nothing else does")
+        _require(_size(self.route or "") <= _ROUTE_BYTES, f"the name of a module has at most {_ROUTE_BYTES} bytes")
         _require(kind == "defer" or self.retry_after_ms is None, f"`{kind}` says no time to come back")
         after = self.retry_after_ms
         _require(after is None or 1 <= after <= _RETRY_AFTER_MS, f"`retry_after_ms` is 1 to {_RETRY_AFTER_MS}")
         if self.annotations is not None:
             _require(len(self.annotations) <= _ANNOTATIONS, f"there are at most {_ANNOTATIONS} annotations")
             _require_json(self.annotations, _ANNOTATIONS_BYTES, "the annotations")
+            _require(_depth(self.annotations) <= _DEPTH + 1, f"an annotation is nested deeper than {_DEPTH}")
         if self.next_step is not None:
             _require(_size(self.next_step) <= _STEP_BYTES, f"`next_step` has at most {_STEP_BYTES} bytes")
         if self.diagnostics is not None:
             _require_json(self.diagnostics, _DIAGNOSTICS_BYTES, "the diagnostics")
+            _require(_depth(self.diagnostics) <= _DEPTH, f"the diagnostics are nested deeper than {_DEPTH}")
 
 
 def allow(
@@ -186,6 +194,16 @@ def _require_json(value: Any, limit: int, what: str) -> None:
     except (TypeError, ValueError) as cause:
         raise DecisionError(f"{what} are no JSON: {cause}") from cause
     _require(size <= limit, f"{what} have at most {limit} bytes as JSON, not {size}")
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, Mapping):
+        inner: Iterable[Any] = cast("Mapping[str, Any]", value).values()
+    elif isinstance(value, (list, tuple)):
+        inner = cast("Sequence[Any]", value)
+    else:
+        return 0
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def _size(text: str) -> int:

@@ -134,10 +134,12 @@ class Middleware(Generic[C]):
         """Writes to the component's log, which is the standard error of its process."""
         return self._engine.logger
 
-    def capability(self, id: str, description: str = "", *, output_contract: str | None = None) -> None:
+    def capability(
+        self, id: str, description: str = "", *, output_contract: str | None = None, replace: bool = False
+    ) -> None:
         """Declares something that the component can do: stable id and description, or, for what others may build on, a reference
-        to the contract of its output."""
-        if id in self._engine.capabilities:
+        to the contract of its output. With `replace`, a handler of the init may say more of one than is known before."""
+        if id in self._engine.capabilities and not replace:
             raise ValueError(f"capability `{id}` is declared already")
         self._engine.capabilities[id] = Capability(id, description, output_contract)
 
