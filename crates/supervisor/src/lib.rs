@@ -10,7 +10,14 @@ mod http;
 mod line;
 mod logs;
 mod options;
+pub mod output;
+pub mod process;
+mod report;
+pub mod sandbox;
 mod service;
+pub mod shim;
+mod state;
+pub mod usage;
 
 pub use error::Error;
 pub use handle::Handle;
