@@ -1,5 +1,6 @@
 //! The command line: commands, flags and their help. Does nothing with them.
 
+mod components;
 mod lsp;
 mod pipelines;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use anstream::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use components::{ComponentsCommand, LogsArgs};
 pub(crate) use lsp::LspArgs;
 pub(crate) use pipelines::{
     AgainstFlags, CheckArgs, FmtArgs, GraphArgs, GraphFormat, PipelinesCommand, PutArgs, RunArgs, RunsCommand, Trace,
@@ -98,6 +100,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RunsCommand,
     },
+    /// See and control the processes that a host supervises, and read what they write
+    Components {
+        #[command(flatten)]
+        connect: ConnectFlags,
+        #[command(subcommand)]
+        command: ComponentsCommand,
+    },
     /// Serve an editor: errors while typing, completion, hover and more for pipelines, over stdin and stdout
     ///
     /// Editors start it by themselves; `docs/pipelines.md` says how each is set up. The modules that count are those of --lock or --host,
@@ -165,6 +174,12 @@ pub(crate) struct ServeFlags {
     /// Allow `--listen` to be an address that other machines can reach, without TLS and credentials
     #[arg(long)]
     pub(crate) insecure_listen: bool,
+    /// A directory of components to start: each `*.json` is one [default: `components.d` in the data directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) components: Option<String>,
+    /// Start the bundled modules too
+    #[arg(long)]
+    pub(crate) bundled: bool,
     /// How a line of the log looks [possible values: auto, text, json]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
@@ -212,6 +227,9 @@ pub(crate) enum ModulesCommand {
         /// Tell of the runs of pipelines too
         #[arg(long)]
         runs: bool,
+        /// Tell of the components too: what state each is in, and why it changed
+        #[arg(long)]
+        components: bool,
     },
 }
 
@@ -354,6 +372,8 @@ impl ServeFlags {
             ("--socket", "socket", self.socket),
             ("--data-dir", "data_dir", self.data_dir),
             ("--insecure-listen", "insecure_listen", self.insecure_listen.then(|| "true".into())),
+            ("--components", "components_dir", self.components),
+            ("--bundled", "bundled", self.bundled.then(|| "true".into())),
             ("--log-format", "log.format", self.log_format),
             ("--log-filter", "log.filter", self.log_filter),
         ]

@@ -1,5 +1,6 @@
 //! The connection to a host: bounded waits, and statuses as failures. Knows no command's output.
 
+mod components;
 mod pipelines;
 
 use std::time::Duration;
@@ -166,8 +167,9 @@ impl Client {
         &self,
         pattern: &str,
         runs: bool,
+        components: bool,
     ) -> Result<tonic::Streaming<pb::WatchResponse>, Failure> {
-        let request = pb::WatchRequest { pattern: pattern.into(), runs, components: false };
+        let request = pb::WatchRequest { pattern: pattern.into(), runs, components };
         self.answer(self.inner.clone().watch(request), ANSWER).await
     }
 

@@ -20,9 +20,9 @@ pub(crate) enum Exit {
 
 const TABLE: &[(&str, &str)] = &[
     ("0", "done"),
-    ("1", "the module, the run or the host failed, or `--check` found a difference"),
+    ("1", "the module, the run, the component or the host failed, or `--check` found a difference"),
     ("2", "the command line, the input, the pipeline or the configuration is wrong"),
-    ("3", "there is no such module, pipeline, run or code"),
+    ("3", "there is no such module, pipeline, run, component or code"),
     ("4", "the host or the provider cannot be reached, or is too busy; may pass"),
     ("5", "not allowed"),
     ("6", "the deadline passed first"),

@@ -7,6 +7,7 @@ mod args;
 mod bindings;
 mod client;
 mod codes;
+mod components;
 mod config;
 mod errors;
 mod exit;
@@ -23,7 +24,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use crate::args::{Cli, Command, ConfigCommand, ModulesCommand, PipelinesCommand, RunsCommand};
+use crate::args::{Cli, Command, ComponentsCommand, ConfigCommand, ModulesCommand, PipelinesCommand, RunsCommand};
+use crate::components::change::{self, Change};
 use crate::exit::Exit;
 use crate::failure::{Failure, Failures};
 use crate::output::Output;
@@ -31,6 +33,10 @@ use crate::output::Output;
 const NO_COMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 fn main() -> ExitCode {
+    // The host starts each component through a process of this program, which is nothing but that then.
+    if let Some(ended) = host::shim() {
+        return ended;
+    }
     // A fault in the arguments has to be told in the form that they ask for, before they are read.
     let raw: Vec<_> = std::env::args_os().collect();
     let json = raw.iter().any(|arg| arg == "--json");
@@ -71,8 +77,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failures> {
                     ModulesCommand::Show { name } => modules::show::run(&target, &name, output).await,
                     ModulesCommand::Call(call) => modules::call::run(&target, call, verbose, output).await,
                     ModulesCommand::Lock(args) => modules::lock::run(&target, args, output).await,
-                    ModulesCommand::Watch { pattern, runs } => {
-                        modules::watch::run(&target, &pattern, runs, output).await
+                    ModulesCommand::Watch { pattern, runs, components } => {
+                        modules::watch::run(&target, &pattern, runs, components, output).await
                     }
                 }
             })?
@@ -105,6 +111,19 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failures> {
                     RunsCommand::Show { run, trace, report } => {
                         pipelines::runs::show(&target, &run, trace, report, output).await
                     }
+                }
+            })?
+        }
+        Command::Components { connect, command } => {
+            let target = target::resolve(connect, config)?;
+            client::block_on(async {
+                match command {
+                    ComponentsCommand::List => components::list::run(&target, output).await,
+                    ComponentsCommand::Show { id, config } => components::show::run(&target, &id, config, output).await,
+                    ComponentsCommand::Start(args) => change::run(&target, Change::Start, &args.ids, output).await,
+                    ComponentsCommand::Stop(args) => change::run(&target, Change::Stop, &args.ids, output).await,
+                    ComponentsCommand::Restart(args) => change::run(&target, Change::Restart, &args.ids, output).await,
+                    ComponentsCommand::Logs(args) => components::logs::run(&target, args, output).await,
                 }
             })?
         }

@@ -128,3 +128,15 @@ pub(crate) fn cell(text: impl AsRef<str>) -> Cell {
 pub(crate) fn coloured(text: &str, colour: Color) -> Cell {
     Cell::new(text).fg(colour)
 }
+
+/// A colour of tables for a text outside of one.
+pub(crate) fn ansi(colour: Color) -> anstyle::Style {
+    use anstyle::AnsiColor;
+    let colour = match colour {
+        Color::Green => AnsiColor::Green,
+        Color::Yellow => AnsiColor::Yellow,
+        Color::Red => AnsiColor::Red,
+        _ => return anstyle::Style::new(),
+    };
+    colour.on_default()
+}

@@ -16,19 +16,31 @@ use crate::modules::view;
 use crate::output::Output;
 use crate::target::Target;
 
-pub(crate) async fn run(target: &Target, pattern: &str, runs: bool, output: &Output) -> Result<(), Failures> {
+pub(crate) async fn run(
+    target: &Target,
+    pattern: &str,
+    runs: bool,
+    components: bool,
+    output: &Output,
+) -> Result<(), Failures> {
     tokio::select! {
         biased;
         // A stream that never pauses must not keep Ctrl-C waiting.
         _ = tokio::signal::ctrl_c() => Ok(()),
-        Err(failures) = watch(target, pattern, runs, output) => Err(failures),
+        Err(failures) = watch(target, pattern, runs, components, output) => Err(failures),
     }
 }
 
 /// Ends with a failure alone.
-async fn watch(target: &Target, pattern: &str, runs: bool, output: &Output) -> Result<Infallible, Failures> {
+async fn watch(
+    target: &Target,
+    pattern: &str,
+    runs: bool,
+    components: bool,
+    output: &Output,
+) -> Result<Infallible, Failures> {
     let client = Client::connect(target).await?;
-    let mut events = client.watch(pattern, runs).await?;
+    let mut events = client.watch(pattern, runs, components).await?;
     loop {
         match events.message().await {
             Ok(Some(pb::WatchResponse { event: Some(event) })) => print(&event, output)?,
@@ -70,15 +82,29 @@ fn print(event: &Event, output: &Output) -> Result<(), Failures> {
             line("!", AnsiColor::Yellow, format!("{} events of runs were missed", missed.count))
         }
         Event::Component(event) => match &event.component {
-            Some(component) => line(
-                "*",
-                AnsiColor::Cyan,
-                format!("{}  {}  {}", component.id, component.state().as_str_name(), event.reason),
-            ),
+            Some(component) => line("*", component_colour(component), component_summary(component, event)),
             None => Ok(()),
         },
         Event::Added(_) | Event::Changed(_) | Event::Pipeline(_) => Ok(()),
     }
+}
+
+fn component_colour(component: &pb::Component) -> AnsiColor {
+    match component.state() {
+        pb::ComponentState::Ready => AnsiColor::Green,
+        pb::ComponentState::Failed => AnsiColor::Red,
+        _ => AnsiColor::Yellow,
+    }
+}
+
+/// What it is, what it was, and why it changed.
+fn component_summary(component: &pb::Component, event: &pb::ComponentEvent) -> String {
+    let state = listing::components::state;
+    let previous = match event.previous() {
+        pb::ComponentState::Unspecified => String::new(),
+        previous => format!("{} → ", state(previous)),
+    };
+    format!("{}  {previous}{}  {}", component.id, state(component.state()), event.reason)
 }
 
 fn pipeline_summary(pipeline: &pb::StoredPipeline) -> String {
@@ -146,11 +172,11 @@ fn json(event: &Event) -> Value {
             "pipeline": run.pipeline,
             "run": run.event.as_ref().map(listing::pipelines::event),
         }),
-        Event::Component(event) => json!({
-            "event": "component",
-            "id": event.component.as_ref().map(|component| component.id.as_str()),
-            "reason": event.reason,
-        }),
+        Event::Component(changed) => {
+            let mut object = listing::components::event(changed);
+            object["event"] = "component".into();
+            object
+        }
         Event::RunsMissed(missed) => json!({ "event": "runs_missed", "count": missed.count }),
     }
 }

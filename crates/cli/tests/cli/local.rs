@@ -23,6 +23,7 @@ async fn help_shows_the_commands_and_the_exit_codes() {
       run          Run a pipeline and print its outputs
       pipelines    Store pipelines in a host, as modules that anybody can call
       runs         See the latest runs of pipelines
+      components   See and control the processes that a host supervises, and read what they write
       lsp          Serve an editor: errors while typing, completion, hover and more for pipelines, over
                    stdin and stdout
       codegen      Write typed bindings of modules, so that an editor knows what each takes and gives
@@ -55,9 +56,9 @@ async fn help_shows_the_commands_and_the_exit_codes() {
 
     Exit codes:
       0         done
-      1         the module, the run or the host failed, or `--check` found a difference
+      1         the module, the run, the component or the host failed, or `--check` found a difference
       2         the command line, the input, the pipeline or the configuration is wrong
-      3         there is no such module, pipeline, run or code
+      3         there is no such module, pipeline, run, component or code
       4         the host or the provider cannot be reached, or is too busy; may pass
       5         not allowed
       6         the deadline passed first

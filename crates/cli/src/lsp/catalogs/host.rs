@@ -44,7 +44,7 @@ pub(super) async fn follow(target: &Target, tell: &impl Fn(News) -> bool) {
 /// Follows over one connection: until it fails, or the server is gone.
 async fn connected(target: &Target, modules: &mut Modules, tell: &impl Fn(News) -> bool) -> Result<(), Failure> {
     let client = Client::connect(target).await?;
-    let mut events = client.watch("", false).await?;
+    let mut events = client.watch("", false, false).await?;
     let mut tell_at: Option<Instant> = None;
     loop {
         let next = match tell_at {
