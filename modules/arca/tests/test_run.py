@@ -14,7 +14,7 @@ from modrack_arca.host import Ran
 from modrack_arca.plan import Phase, Workflow
 from modrack_arca.references import Json
 from modrack_arca.retry import Failure
-from modrack_arca.run import Outcome, drive
+from modrack_arca.run import Clock, Outcome, drive
 from modrack_arca.staging import Identity
 
 RETRY: Json = {"max_attempts": 3, "backoff_ms": 100, "max_backoff_ms": 150, "retry_on": ["UNAVAILABLE"]}
@@ -24,7 +24,7 @@ def run(
     workflow: Workflow, host: ScriptedHost, identity: Identity, *, deadline: float = 1000.0, time: Time | None = None
 ) -> Outcome:
     time = time or Time()
-    return asyncio.run(drive(workflow, identity, host, deadline, time.clock()))
+    return asyncio.run(drive(workflow, identity, host, deadline, clock=time.clock()))
 
 
 def test_phases_run_in_order_and_hand_on_their_outputs() -> None:
@@ -218,36 +218,50 @@ def test_what_is_staged_under_a_key_and_is_not_ours_is_not_taken_up(garbage: Jso
     assert host.ran == ["a", "b", "a", "b"]
 
 
-def test_cancelling_ends_the_run_and_begins_no_other() -> None:
-    class Waiting(ScriptedHost):
-        def __init__(self) -> None:
-            super().__init__()
-            self.begun = asyncio.Event()
-            self.cancelled = False
+class Waiting(ScriptedHost):
+    """Answers no run before it is let."""
 
-        async def run(self, phase: Phase, inputs: Mapping[str, Json], timeout: float) -> Ran:
-            if phase.name == "a":
-                return await super().run(phase, inputs, timeout)
-            self.begun.set()
-            try:
-                return await asyncio.Event().wait() and Ran("", {})
-            except asyncio.CancelledError:
-                self.cancelled = True
-                raise
+    def __init__(self, script: Mapping[str, list[Answer]] | None = None) -> None:
+        super().__init__(script)
+        self.begun = asyncio.Event()
+        self.let = asyncio.Event()
 
-    async def leave() -> None:
-        host = Waiting()
-        three = workflow(phase("a"), phase("b"), phase("c"))
-        task = asyncio.create_task(drive(three, identity(), host, 1000.0, Time().clock()))
-        await host.begun.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert host.cancelled
-        assert host.ran == ["a"]
-        assert len(host.values) == 1
+    async def run(self, phase: Phase, inputs: Mapping[str, Json], timeout: float) -> Ran:
+        self.begun.set()
+        await self.let.wait()
+        return await super().run(phase, inputs, timeout)
 
-    asyncio.run(leave())
+
+async def test_a_caller_who_leaves_ends_it_behind_the_phase_that_goes_on_which_is_staged() -> None:
+    host, left = Waiting(), asyncio.Event()
+    two = workflow(phase("a"), phase("b", on_failure="skip"))
+    task = asyncio.create_task(drive(two, identity(), host, 1000.0, left=left, clock=Time().clock()))
+    await host.begun.wait()
+    left.set()
+    host.let.set()
+    outcome = await task
+    assert host.ran == ["a"]
+    assert list(host.values) == [outcome.phases[0].staged]
+    assert outcome.stopped is not None
+    assert (outcome.stopped.phase, outcome.stopped.failure.code) == ("b", "arca.caller.left")
+
+
+async def test_a_caller_who_leaves_is_not_waited_for_in_a_pause() -> None:
+    host, left = ScriptedHost({"a": [down(retry_after=5.0)]}), asyncio.Event()
+    pausing = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        pausing.set()
+        await asyncio.Event().wait()
+
+    one = workflow(phase("a", retry=RETRY))
+    task = asyncio.create_task(drive(one, identity(), host, 1000.0, left=left, clock=Clock(lambda: 0.0, sleep)))
+    await pausing.wait()
+    left.set()
+    outcome = await task
+    assert host.ran == ["a"]
+    assert outcome.stopped is not None
+    assert outcome.stopped.failure.code == "arca.caller.left"
 
 
 failures = st.sampled_from([down, broken, lambda: Failure("UPSTREAM_ERROR", "x.y", "x"), lambda: down(retry_after=3.0)])

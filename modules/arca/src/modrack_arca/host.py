@@ -27,7 +27,7 @@ class Host(Protocol):
         ...
 
     async def run(self, phase: Phase, inputs: Mapping[str, Json], timeout: float) -> Ran:
-        """Runs the pipeline of a phase within `timeout` seconds. Cancelling it ends the run at the host."""
+        """Runs the pipeline of a phase within `timeout` seconds."""
         ...
 
     async def stage(self, key: str, value: Json, timeout: float) -> None:

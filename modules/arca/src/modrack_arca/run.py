@@ -18,6 +18,8 @@ STAGING_TIMEOUT = 2.0
 """Seconds for one request about a staged value, where the deadline is not sooner."""
 LEAST = 0.005
 """Seconds that have to be left for an attempt to begin."""
+ENDS = frozenset({"arca.deadline.exceeded", "arca.caller.left"})
+"""Failures that end a workflow whatever the phase says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,21 @@ class Outcome:
 
 
 async def drive(
-    workflow: Workflow, identity: Identity, host: Host, deadline: float, clock: Clock | None = None
+    workflow: Workflow,
+    identity: Identity,
+    host: Host,
+    deadline: float,
+    *,
+    left: asyncio.Event | None = None,
+    clock: Clock | None = None,
 ) -> Outcome:
-    """Runs a workflow until it succeeds, fails, or `deadline` (of the clock) is there.
+    """Runs a workflow until it succeeds, fails, `deadline` (of the clock) is there, or the caller has `left`.
 
-    Cancelling it ends what the host runs for it; phases that are staged stay so.
+    A caller who leaves ends it between two attempts: the one that goes on is waited for and staged, so that nobody does it again.
     """
     clock = clock or Clock()
     deadline = min(deadline, clock.now() + workflow.timeout)
-    return await _Drive(workflow, identity, host, deadline, clock).run()
+    return await _Drive(workflow, identity, host, deadline, left or asyncio.Event(), clock).run()
 
 
 @dataclass(slots=True)
@@ -73,11 +81,20 @@ class _Tries:
 
 
 class _Drive:
-    def __init__(self, workflow: Workflow, identity: Identity, host: Host, deadline: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        workflow: Workflow,
+        identity: Identity,
+        host: Host,
+        deadline: float,
+        left: asyncio.Event,
+        clock: Clock,
+    ) -> None:
         self._workflow = workflow
         self._identity = identity
         self._host = host
         self._deadline = deadline
+        self._caller_left = left
         self._clock = clock
         self._digest = identity.digest(workflow)
         self._staging: str | None = None if host.stages else "arca.staging.not_granted"
@@ -99,7 +116,7 @@ class _Drive:
             except Failure as failure:
                 self._done.append(self._over(phase, None, tries, failure))
                 self._loose += 1
-                if not phase.skips or failure.code == "arca.deadline.exceeded":
+                if not phase.skips or failure.code in ENDS:
                     return self._outcome(None, Stopped(phase.name, failure))
             else:
                 self._done.append(self._over(phase, outputs, tries, None))
@@ -119,6 +136,8 @@ class _Drive:
         while True:
             attempt += 1
             left = self._left()
+            if self._caller_left.is_set():
+                raise _abandoned(phase)
             if left < LEAST:
                 raise _late(phase)
             tries.count = attempt
@@ -131,10 +150,19 @@ class _Drive:
                 # A pause that ends behind the deadline helps nobody: the caller learns of the failure while it can.
                 if pause is None or pause + LEAST >= self._left():
                     raise
-                await self._clock.sleep(pause)
+                await self._pause(pause)
             else:
                 tries.run_ids.append(ran.run_id)
                 return ran
+
+    async def _pause(self, seconds: float) -> None:
+        """Waits, but not for a caller who has left."""
+        waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._caller_left.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def _inputs(self, phase: Phase) -> dict[str, Json]:
         outputs = self._outputs()
@@ -219,6 +247,10 @@ def _crossing(phase: Phase, ran: Ran) -> dict[str, Json]:
 
 def _unresolved(error: Unresolved) -> Failure:
     return Failure("INVALID_ARGUMENT", "arca.reference.unresolved", str(error))
+
+
+def _abandoned(phase: Phase) -> Failure:
+    return Failure("CANCELLED", "arca.caller.left", f"the caller left before an attempt of `{phase.name}` could begin")
 
 
 def _late(phase: Phase) -> Failure:
