@@ -1,17 +1,91 @@
-//! One process per invocation: the message on its standard input, the answer on its standard output.
+//! One process per question: the message on its standard input, the answer on its standard output, its complaints in the log. Keeps
+//! no process between two questions and reads no answer.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::options::ShimCommand;
+use crate::output::Ring;
+use crate::process::{self, Launch, Stdin};
+
+/// Which question, as the last argument of the process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Question {
+    Init,
+    Invoke,
+}
 
 /// How a `command_stdio` component is asked.
-pub(crate) struct Command;
+pub(crate) struct Command {
+    pub(crate) id: Arc<str>,
+    pub(crate) shim: ShimCommand,
+    /// Without input, and without the argument that names the question.
+    pub(crate) launch: Launch,
+    pub(crate) permits: Semaphore,
+    pub(crate) max_bytes: usize,
+    pub(crate) ring: Ring,
+    pub(crate) start: u64,
+}
 
 impl Command {
-    pub(crate) async fn ask(&self, id: &Arc<str>, _body: Bytes, _deadline: Instant) -> Result<Bytes, Error> {
-        Err(Error::NotCallable { id: Arc::clone(id) })
+    /// Runs one process to its end, until `deadline`: no process of it is left when this is dropped or answers, but for the moment
+    /// that SIGKILL takes.
+    pub(crate) async fn ask(&self, question: Question, body: Bytes, deadline: Instant) -> Result<Bytes, Error> {
+        let begin = Instant::now();
+        match tokio::time::timeout_at(deadline, self.run(question, body)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let within = deadline.saturating_duration_since(begin);
+                Err(Error::Timeout { id: Arc::clone(&self.id), within })
+            }
+        }
+    }
+
+    async fn run(&self, question: Question, body: Bytes) -> Result<Bytes, Error> {
+        let _permit = self.permits.acquire().await.map_err(|_| Error::Stopping)?;
+        let mut launch = self.launch.clone();
+        launch.stdin = Stdin::Bytes(body);
+        launch.args.push(match question {
+            Question::Init => "middleware-init".to_owned(),
+            Question::Invoke => "middleware-invoke".to_owned(),
+        });
+        let unreachable = |reason: String| Error::Unreachable { id: Arc::clone(&self.id), reason };
+        let spawned = process::spawn(&self.shim, launch).await;
+        let mut process = spawned.map_err(|fault| unreachable(fault.to_string()))?;
+        let (Some(stdout), Some(stderr)) = (process.stdout.take(), process.stderr.take()) else {
+            return Err(unreachable("its output cannot be read".to_owned()));
+        };
+        let answer = async {
+            match read(stdout, self.max_bytes).await {
+                Some(answer) => Ok((answer, process.exited().await)),
+                None => Err(Error::TooLarge { id: Arc::clone(&self.id), limit: self.max_bytes }),
+            }
+        };
+        let complaints = async {
+            self.ring.drain(stderr, true, self.start).await;
+            Ok(())
+        };
+        let ((answer, exit), ()) = tokio::try_join!(answer, complaints)?;
+        if !exit.is_success() {
+            return Err(Error::Invalid { id: Arc::clone(&self.id), what: format!("nothing: it {exit}") });
+        }
+        Ok(answer)
+    }
+}
+
+/// The whole stream; none when it is longer than it may be. What cannot be read has ended.
+async fn read(mut stream: impl AsyncRead + Unpin, max_bytes: usize) -> Option<Bytes> {
+    let mut whole = BytesMut::new();
+    loop {
+        match stream.read_buf(&mut whole).await {
+            Ok(0) | Err(_) => return Some(whole.freeze()),
+            Ok(_) if whole.len() > max_bytes => return None,
+            Ok(_) => {}
+        }
     }
 }

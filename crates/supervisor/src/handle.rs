@@ -15,6 +15,8 @@ use crate::error::Error;
 use crate::host::{Part, SessionChange};
 use crate::line::Line;
 use crate::logs::LogReader;
+use crate::output::Ring;
+use crate::usage;
 
 /// The way to every component. Ends to work when the service has ended: components are stopped then, and requests answer
 /// `host.stopping`.
@@ -28,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) entries: BTreeMap<Arc<str>, Arc<Entry>>,
     pub(crate) events: broadcast::Sender<Arc<ComponentEvent>>,
     pub(crate) parts: watch::Sender<Arc<[Part]>>,
+    /// Closed when the service is over.
+    pub(crate) alive: watch::Receiver<()>,
 }
 
 /// One component, as its task shows it to everybody else.
@@ -37,6 +41,7 @@ pub(crate) struct Entry {
     pub(crate) view: ArcSwap<ComponentView>,
     /// Where invocations go; none while it takes none.
     pub(crate) line: ArcSwapOption<Line>,
+    pub(crate) ring: Ring,
     pub(crate) answered: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) requests: mpsc::Sender<Request>,
@@ -78,7 +83,12 @@ impl Handle {
     /// # Errors
     /// `component.unknown`.
     pub async fn inspect(&self, id: &str) -> Result<ComponentView, Error> {
-        Ok(ComponentView::clone(&*self.component(id)?))
+        let mut view = ComponentView::clone(&*self.component(id)?);
+        if let Some(pid) = view.pid {
+            // Files of /proc do not block for long, but there is one per process.
+            view.usage = tokio::task::spawn_blocking(move || usage::of(pid)).await.ok().flatten();
+        }
+        Ok(view)
     }
 
     /// Starts a component, with a new budget of restarts, and waits until it is ready. One that is callable is left as it is.
@@ -114,7 +124,7 @@ impl Handle {
     /// # Errors
     /// `component.unknown`.
     pub fn logs(&self, id: &str, tail: usize, follow: bool) -> Result<LogReader, Error> {
-        self.entry(id).map(|entry| LogReader::new(&entry.config, tail, follow))
+        self.entry(id).map(|entry| LogReader::new(&entry.ring, self.shared.alive.clone(), tail, follow))
     }
 
     /// What happens from now on. A reader that is more than [`Options::event_backlog`](crate::Options::event_backlog) behind misses the

@@ -9,7 +9,7 @@ use http::{Method, StatusCode, Uri};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::command::Command;
+use crate::command::{Command, Question};
 use crate::error::Error;
 use crate::http::{Client, Fault};
 
@@ -26,7 +26,7 @@ pub(crate) struct Line {
 /// How it is asked.
 pub(crate) enum Way {
     Http { client: Arc<Client>, path: Uri },
-    Command(Command),
+    Command(Arc<Command>),
 }
 
 /// One invocation on its way; counts as running until it is dropped.
@@ -87,7 +87,7 @@ impl Flight {
                     status => Err(Error::Invalid { id: Arc::clone(&line.id), what: format!("with status {status}") }),
                 }
             }
-            Way::Command(command) => command.ask(&line.id, body, deadline).await,
+            Way::Command(command) => command.ask(Question::Invoke, body, deadline).await,
         }
     }
 }
