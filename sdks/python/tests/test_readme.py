@@ -61,3 +61,8 @@ async def test_every_block_runs_and_the_modules_answer(monkeypatch: Any) -> None
         assert await host.call("Find", text="ab", find="b") == [{"position": 1, "text": "b"}]
         provider.stop()
         await task
+
+
+def test_the_first_middleware_has_at_most_ten_lines() -> None:
+    first = next(block for block in BLOCKS if "Middleware(" in block)
+    assert len([line for line in first.splitlines() if line.strip()]) <= 10

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from hmac import compare_digest
-from typing import Any
+from typing import Any, TypeVar
 
 from modrack._credentials import SecretFile
 from modrack.errors import FailedPrecondition
 from modrack.middleware._engine import CallSync, Engine
 from modrack.middleware._fault import Fault, malformed
+
+T = TypeVar("T")
 
 READY_PATH = "/readyz"
 HEALTH_PATH = "/healthz"
@@ -22,6 +24,9 @@ _METHODS = {READY_PATH: "GET", HEALTH_PATH: "GET", INIT_PATH: "POST", INVOKE_PAT
 
 BODY_SECONDS = 10.0
 """How long the body of a request may take to arrive."""
+
+_ATTENTION = 0.05
+"""Seconds from which on it is worth to look whether the host still waits."""
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -86,7 +91,7 @@ class App:
             value = await self._body(headers, receive)
             if path == INIT_PATH:
                 return 200, _encode(await self._engine.initialise(value, self._call))
-            decision = await self._engine.invoke(value, self._call)
+            decision = await _while_awaited(self._engine.invoke(value, self._call), receive)
             return 200, b"{}" if decision is None else _encode(decision)
         finally:
             self._requests -= 1
@@ -129,6 +134,39 @@ class App:
 
     def _too_large(self) -> Fault:
         return Fault(413, "module.request.too_large", f"a body has at most {self._max_body_bytes} bytes")
+
+
+async def _while_awaited(work: Coroutine[Any, Any, T], receive: _Receive) -> T:
+    """What the work gives. It is cancelled when the host closes the connection, because its caller left or lost patience."""
+    loop = asyncio.get_running_loop()
+    current = asyncio.current_task()
+    assert current is not None
+    listener: asyncio.Task[None] | None = None
+    has_left = False
+
+    async def listen() -> None:
+        nonlocal has_left
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        has_left = True
+        current.cancel()
+
+    def begin() -> None:
+        nonlocal listener
+        listener = loop.create_task(listen())
+
+    timer = loop.call_later(_ATTENTION, begin)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not has_left:
+            raise
+        current.uncancel()
+        raise Fault(499, "module.cancelled", "nobody waits for the answer any more") from None
+    finally:
+        timer.cancel()
+        if listener is not None:
+            listener.cancel()
 
 
 def _encode(value: Any) -> bytes:

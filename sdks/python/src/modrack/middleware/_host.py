@@ -250,6 +250,8 @@ def _read(connection: http.client.HTTPConnection, answer: http.client.HTTPRespon
             connection.sock.settimeout(left)
         part = answer.read1(65536)
         if not part:
+            if answer.length:
+                raise ConnectionError(f"{answer.length} bytes of the answer are missing")
             break
         size += len(part)
         if size > _MOST_BYTES:
