@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::hook::Hook;
 
-/// One call or run at one hook.
+/// One call or run at one hook, as a component is told of it. A component passes over members that it does not know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkflowEnvelope {
     /// Version of this form: `1`.

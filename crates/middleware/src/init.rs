@@ -1,19 +1,19 @@
 //! What a component is told before its first envelope, and what it says of itself. Checks nothing.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::hook::Hook;
 
-/// What the host says at the start.
+/// What the host says to a component at its start. A component passes over members that it does not know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MiddlewareInit {
-    /// Version of the contract that the host speaks: [`CONTRACT_VERSION`](crate::CONTRACT_VERSION).
+    /// Version of the contract that the host speaks: `1`.
     pub contract_version: String,
     /// Version of the host's program.
     pub host_version: String,
-    /// Version of the API that granted capabilities offer: [`HOST_API_VERSION`](crate::HOST_API_VERSION).
+    /// Version of the API that granted capabilities offer: `1`.
     pub host_api_version: String,
     /// Id of the component, e.g. `dator-http`.
     pub executor_id: String,
@@ -45,7 +45,7 @@ pub struct HostCapability {
     pub modules: Vec<String>,
 }
 
-/// What a component says of itself.
+/// What a component says of itself in answer to its init. The host passes over members that it does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ModuleReport {
     /// Its name, e.g. `dator`; that of `module_id` in the configuration.
@@ -59,20 +59,23 @@ pub struct ModuleReport {
     /// Version of the host's API that it expects.
     pub expected_host_api_version: String,
     /// What it can do; at least one.
+    #[schemars(length(min = 1))]
     pub capabilities: Vec<Capability>,
 }
 
 /// One thing that a module can do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = add_classes)]
 pub struct Capability {
     /// Stable, e.g. `dator/service-execution-shaping`.
+    #[schemars(length(min = 1))]
     pub id: String,
     /// Whether others may build on its output.
     pub class: CapabilityClass,
-    /// What it is.
+    /// What it is; `other` needs it.
     #[serde(default)]
     pub description: String,
-    /// Reference to the contract of its output; only with `base`.
+    /// Reference to the contract of its output; `base` needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_contract: Option<String>,
 }
@@ -96,4 +99,14 @@ impl CapabilityClass {
             Self::Other => "other",
         }
     }
+}
+
+/// Adds what each class needs to the JSON Schema of a capability.
+fn add_classes(schema: &mut Schema) {
+    let needs = |class: &str, member: &str| {
+        let is = json!({ "properties": { "class": { "const": class } }, "required": ["class"] });
+        json!({ "if": is, "then": { "properties": { member: { "type": "string", "minLength": 1 } }, "required": [member] } })
+    };
+    let rules = json!([needs("base", "output_contract"), needs("other", "description")]);
+    schema.insert("allOf".to_owned(), rules);
 }

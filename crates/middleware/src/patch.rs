@@ -66,6 +66,10 @@ pub fn apply(payload: &Value, patch: &Value, strategy: PatchStrategy) -> Result<
     match strategy {
         PatchStrategy::Merge => json_patch::merge(&mut patched, patch),
         PatchStrategy::JsonPatch => {
+            // serde would take a list for the members in their order.
+            if patch.as_array().is_none_or(|operations| !operations.iter().all(Value::is_object)) {
+                return Err(PatchFault::Malformed { detail: "it is no list of objects".to_owned() });
+            }
             let operations = Patch::deserialize(patch).map_err(|e| PatchFault::Malformed { detail: e.to_string() })?;
             if operations.len() > MAX_OPERATIONS {
                 return Err(PatchFault::TooMany);
