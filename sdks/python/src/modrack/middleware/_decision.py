@@ -67,8 +67,9 @@ class Decision:
         _require((self.patch is None) == (self.patch_strategy is None), "a patch and its strategy belong together")
         _require(kind in ("rewrite", "return") or self.patch is None, f"`{kind}` has no patch")
         if self.patch_strategy == "json_patch":
-            _require(isinstance(self.patch, list), "a JSON patch is a list of operations")
-            _require(len(self.patch) <= _OPERATIONS, f"a JSON patch has at most {_OPERATIONS} operations")
+            operations: Any = self.patch
+            _require(isinstance(operations, list), "a JSON patch is a list of operations")
+            _require(len(operations) <= _OPERATIONS, f"a JSON patch has at most {_OPERATIONS} operations")
         _require((kind == "route") == bool(self.route), "`route` names a module, and nothing else does")
         _require(_size(self.route or "") <= _ROUTE_BYTES, f"the name of a module has at most {_ROUTE_BYTES} bytes")
         _require(kind == "defer" or self.retry_after_ms is None, f"`{kind}` says no time to come back")
