@@ -12,6 +12,8 @@ from modrack_arca.orchestrator import Orchestrator
 from modrack_arca.plan import Plan, read
 from modrack_arca.references import Json
 
+ORCHESTRATION = "arca/workflow-orchestration"
+SHAPING = "arca/phase-retry-and-publication-shaping"
 REPORT_CONTRACT = "urn:modrack:arca:workflow-report:1"
 """Names the contract of the report in annotations: `workflow-report.schema.json` of this package."""
 
@@ -24,13 +26,9 @@ def component() -> Middleware[dict[str, object]]:
         version=VERSION,
         config=dict[str, object],
     )
+    arca.capability(ORCHESTRATION, _orchestration(Plan({}, 1, 1.0), stages=False), output_contract=REPORT_CONTRACT)
     arca.capability(
-        "arca/workflow-orchestration",
-        "Runs the phases of a workflow in order, in place of the module or pipeline that is its subject.",
-        output_contract=REPORT_CONTRACT,
-    )
-    arca.capability(
-        "arca/phase-retry-and-publication-shaping",
+        SHAPING,
         "Tries failed phases again up to a cap, and publishes chosen outputs in the shape that is configured.",
     )
     orchestrators: list[Orchestrator] = []
@@ -42,6 +40,8 @@ def component() -> Middleware[dict[str, object]]:
         host = GrantedHost(arca.host)
         if plan.workflows and not host.stages:
             arca.logger.warning("`staging` is not granted: nothing is staged, and no call is taken up again")
+        told = _orchestration(plan, stages=host.stages)
+        arca.capability(ORCHESTRATION, told, output_contract=REPORT_CONTRACT, replace=True)
         orchestrators[:] = [Orchestrator(plan, host, arca.logger)]
 
     @arca.pre_run
@@ -52,6 +52,14 @@ def component() -> Middleware[dict[str, object]]:
     # They are reached by their hooks alone.
     del start, orchestrate
     return arca
+
+
+def _orchestration(plan: Plan, *, stages: bool) -> str:
+    """What the report says of the configuration, with what the host does not grant."""
+    workflows = [f"{one.name} ({one.subject}, {len(one.phases)} phases)" for one in plan.workflows.values()]
+    shown = ", ".join(workflows[:8]) + (f" and {len(workflows) - 8} more" if len(workflows) > 8 else "")
+    told = f"Runs the phases of workflows in order, in place of their subjects: {shown or 'none is configured'}."
+    return told if stages or not workflows else f"{told} Stages nothing: `staging` is not granted."
 
 
 def _require_grants(plan: Plan, init: Init) -> None:

@@ -18,7 +18,7 @@ from modrack_arca.retry import Failure
 
 T = TypeVar("T")
 
-SLACK = 0.05
+SLACK = 0.02
 """Seconds that the host's answer about its own deadline may take. Who waits longer for it misses the caller's."""
 
 

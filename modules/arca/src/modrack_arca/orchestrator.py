@@ -17,8 +17,8 @@ from modrack_arca.references import Json
 from modrack_arca.run import Outcome, drive
 from modrack_arca.staging import Done, Identity
 
-RESERVE = 0.1
-"""Seconds before the envelope's deadline at which the answer is made; a tenth of what is left, where that is less."""
+RESERVE = 0.25
+"""Seconds before the envelope's deadline at which the answer is made; a fifth of what is left, where that is less."""
 _REASON_BYTES = 1024
 _REPORT_BYTES = 15 * 1024
 _MOST_RETRY_AFTER = 3600.0
@@ -47,7 +47,7 @@ class Orchestrator:
             return defer(message, self._plan.busy_retry_after)
         left = asyncio.Event()
         remaining = envelope.remaining_ms / 1000
-        deadline = time.monotonic() + remaining - min(RESERVE, remaining / 10)
+        deadline = time.monotonic() + remaining - min(RESERVE, remaining / 5)
         task = asyncio.create_task(drive(workflow, identity, self._host, deadline, left=left))
         # The place is taken until the work is over, also where nobody waits for it any more.
         self._running[digest] = task
