@@ -237,7 +237,7 @@ async def test_a_caller_who_leaves_ends_the_workflow_behind_its_phase(host: Smal
         while (
             second := await made.aask("pre_invoke", "text.Report", {"text": ""}, correlation=keyed("k"))
         ).decision != "return":
-            pass
+            await asyncio.sleep(0)
     assert [one["resumed"] for one in report(second)["phases"]] == [True, False]
     assert [one["source"] for one in host.ran] == ["# one", "# two"]
 
