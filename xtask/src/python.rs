@@ -13,11 +13,15 @@ use crate::workspace::Workspace;
 const ENVIRONMENT: &str = ".venv";
 /// Exact versions of everything that the tests and tools of the Python parts need.
 pub(crate) const LOCK: &str = "xtask/python/requirements.txt";
-const PROJECT: &str = "sdks/python/pyproject.toml";
+/// What is written in Python and tested here: the SDK, and the middleware that comes with Modrack. Each has its own lints, types and
+/// tests, all by the same commands.
+pub(crate) const PROJECTS: [&str; 3] = ["sdks/python", "modules/arca", "modules/dator"];
 
-/// Makes the environment with the locked packages and the SDK, editable. Quick when nothing changed.
+/// Makes the environment with the locked packages and our own, editable. Quick when nothing changed.
 pub(crate) fn install(workspace: &Workspace, progress: &Progress) -> Result<()> {
-    let stamp = Stamp::of(workspace, ENVIRONMENT, &[LOCK.to_owned(), PROJECT.to_owned()])?;
+    let manifests = PROJECTS.map(|project| format!("{project}/pyproject.toml"));
+    let inputs: Vec<_> = std::iter::once(LOCK.to_owned()).chain(manifests).collect();
+    let stamp = Stamp::of(workspace, ENVIRONMENT, &inputs)?;
     if stamp.is_current() && program(workspace, "python").is_file() {
         return Ok(());
     }
@@ -29,8 +33,9 @@ pub(crate) fn install(workspace: &Workspace, progress: &Progress) -> Result<()> 
     let python = program(workspace, "python");
     let pip = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet"];
     progress.command("Python packages", cmd!(shell, "{python} {pip...} --requirement {LOCK}"))?;
-    let sdk = ["--no-deps", "--no-build-isolation", "--editable", "sdks/python"];
-    progress.command("Python SDK", cmd!(shell, "{python} {pip...} {sdk...}"))?;
+    let ours = PROJECTS.into_iter().flat_map(|project| ["--editable", project]);
+    let ours = ["--no-deps", "--no-build-isolation"].into_iter().chain(ours);
+    progress.command("Python SDK and middleware", cmd!(shell, "{python} {pip...} {ours...}"))?;
     stamp.write()
 }
 

@@ -13,7 +13,7 @@ use crate::{fuzz, npm, packages, prerequisites, python, setup};
 pub(crate) enum Part {
     /// Unit, property and documentation tests of all Rust packages.
     Rust,
-    /// The Python SDK: ruff, pyright, pytest.
+    /// The Python SDK and the middleware written with it: ruff, pyright, pytest.
     Python,
     /// The TypeScript SDK: biome, tsc, vitest.
     Typescript,
@@ -41,7 +41,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, parts: &[Part]) ->
     for part in parts {
         let outputs = match part {
             Part::Rust => rust(workspace, progress)?,
-            Part::Python => python_sdk(workspace, progress)?,
+            Part::Python => python_projects(workspace, progress)?,
             Part::Typescript => typescript_sdk(workspace, progress)?,
             Part::Editors => editors(workspace, progress)?,
             Part::Golden => golden(workspace, progress)?,
@@ -90,15 +90,19 @@ fn rust(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
     Ok(vec![tests, traces, examples])
 }
 
-fn python_sdk(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
+fn python_projects(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
     python::install(workspace, progress)?;
     let shell = &workspace.shell;
-    let _directory = shell.push_dir("sdks/python");
     let [ruff, pyright, python] = ["ruff", "pyright", "python"].map(|name| python::program(workspace, name));
-    progress.command("Python lints", cmd!(shell, "{ruff} check ."))?;
-    progress.command("Python format", cmd!(shell, "{ruff} format --check ."))?;
-    progress.command("Python types", cmd!(shell, "{pyright}"))?;
-    Ok(vec![progress.command("Python tests", cmd!(shell, "{python} -m pytest -q"))?])
+    let mut outputs = Vec::new();
+    for project in python::PROJECTS {
+        let _directory = shell.push_dir(project);
+        progress.command(&format!("{project}: lints"), cmd!(shell, "{ruff} check ."))?;
+        progress.command(&format!("{project}: format"), cmd!(shell, "{ruff} format --check ."))?;
+        progress.command(&format!("{project}: types"), cmd!(shell, "{pyright}"))?;
+        outputs.push(progress.command(&format!("{project}: tests"), cmd!(shell, "{python} -m pytest -q"))?);
+    }
+    Ok(outputs)
 }
 
 fn typescript_sdk(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>> {
