@@ -1,6 +1,7 @@
 //! The command line: commands, flags and their help. Does nothing with them.
 
 mod components;
+mod dev;
 mod lsp;
 mod pipelines;
 
@@ -13,6 +14,7 @@ use anstream::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use components::{ComponentsCommand, LogsArgs};
+pub(crate) use dev::DevArgs;
 pub(crate) use lsp::LspArgs;
 pub(crate) use pipelines::{
     AgainstFlags, CheckArgs, FmtArgs, GraphArgs, GraphFormat, PipelinesCommand, PutArgs, RunArgs, RunsCommand, Trace,
@@ -52,6 +54,15 @@ pub(crate) enum Command {
     /// Prints where it listens to stdout once it accepts connections, and its log to stderr. The first signal ends it
     /// gracefully: calls that run are answered within `timeouts.drain_ms`. A second one ends it at once.
     Serve(ServeFlags),
+    /// Run the components of a directory, and restart each when its files change
+    ///
+    /// For the author of a module: starts a host in this process with what the directory has, prints MODRACK_HOST for other terminals,
+    /// and then all that the components write. A fault in a source shows its trace, and the next change tries again. Ctrl-C ends all.
+    ///
+    /// Components are those of the JSON files in the directory, as `modrack serve --components` takes them. Where there is none, a
+    /// `provider.py`, `provider.js` or `provider.mjs` is run, by the Python of `.venv` in the directory or of the active environment, else
+    /// by the `python3` or `node` on PATH. What changes in `node_modules`, `__pycache__`, `target`, `venv` or behind a dot does not count.
+    Dev(DevArgs),
     /// See, call and watch the modules of a host
     Modules {
         #[command(flatten)]

@@ -42,6 +42,10 @@ codes! {
     LSP_ENDED = "cli.lsp.ended", Failed, "an editor ends the server with `shutdown`, then `exit`";
     FILE_REFUSED = "cli.file.refused", Failed, "check the path, who may write there, and the room on the disk";
     CODE_UNKNOWN = "cli.code.unknown", NotFound, "`modrack errors` lists the codes of the host, the codec, the configuration and this command; an SDK and a module have their own";
+    DEV_NOTHING = "cli.dev.nothing", Usage, "write a `provider.py` or `provider.js` there, or a component file; `docs/components.md` shows both";
+    DEV_INVALID = "cli.dev.invalid", Usage, "a component file is one JSON object; `docs/components.md` shows its members";
+    DEV_INTERPRETER = "cli.dev.interpreter", Usage, "install it, make an environment with `python3 -m venv .venv`, or name it in a component file";
+    DEV_UNWATCHED = "cli.dev.unwatched", Failed, "leave out what need not be watched, or raise the system's limit: `sysctl fs.inotify.max_user_watches`";
     SERVE_FAILED = "cli.serve.failed", Failed, "`modrack config show` prints where it listens";
     OUTPUT_FAILED = "cli.output.failed", Failed, "check the terminal, pipe or disk that the output goes to";
 }

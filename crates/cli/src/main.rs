@@ -9,6 +9,7 @@ mod client;
 mod codes;
 mod components;
 mod config;
+mod dev;
 mod errors;
 mod exit;
 mod failure;
@@ -69,6 +70,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failures> {
     let Cli { config, verbose, command, .. } = cli;
     match command {
         Command::Serve(flags) => serve::run(config, flags, output),
+        Command::Dev(args) => dev::run(args, config, verbose, output),
         Command::Modules { connect, command } => {
             let target = target::resolve(connect, config)?;
             client::block_on(async {

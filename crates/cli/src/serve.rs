@@ -4,8 +4,8 @@ use std::error::Error as _;
 use std::io::{IsTerminal as _, stderr};
 use std::path::PathBuf;
 
-use host::Addresses;
 use host::config::{Config, Log, LogFormat, Sources};
+use host::{Addresses, ServeError};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -44,10 +44,13 @@ async fn serve(config: Config, output: &Output) -> Result<(), Failures> {
         }
     };
     let (served, ()) = tokio::join!(host, announce);
-    served.map_err(|error| {
-        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-        Failure::local(codes::SERVE_FAILED, format!("{error}{cause}")).into()
-    })
+    served.map_err(|error| failure(&error))
+}
+
+/// Why a host could not start, or not go on.
+pub(crate) fn failure(error: &ServeError) -> Failures {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Failure::local(codes::SERVE_FAILED, format!("{error}{cause}")).into()
 }
 
 fn ready_text(addresses: &Addresses, json: bool) -> String {
@@ -64,7 +67,7 @@ fn ready_text(addresses: &Addresses, json: bool) -> String {
     lines.join("\n")
 }
 
-fn start_log(log: &Log) {
+pub(crate) fn start_log(log: &Log) {
     let filter = EnvFilter::new(&log.filter);
     let terminal = stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
@@ -79,17 +82,18 @@ fn start_log(log: &Log) {
 }
 
 /// SIGINT and SIGTERM.
-struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    async fn next(&mut self) -> i32 {
+    /// The exit code of a process that the next one ends.
+    pub(crate) async fn next(&mut self) -> i32 {
         tokio::select! {
             _ = self.interrupt.recv() => BY_SIGINT,
             _ = self.terminate.recv() => BY_SIGTERM,

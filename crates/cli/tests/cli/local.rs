@@ -16,6 +16,7 @@ async fn help_shows_the_commands_and_the_exit_codes() {
 
     Commands:
       serve        Run a host until SIGINT or SIGTERM
+      dev          Run the components of a directory, and restart each when its files change
       modules      See, call and watch the modules of a host
       check        Check pipelines against the modules of a host, or of a lock
       fmt          Format pipelines
