@@ -182,6 +182,15 @@ def test_a_stream_holds_its_place_until_its_end() -> None:
     assert made.pre_invoke("text.Words", {"text": "c"}, correlation=call(2)).decision == "annotate"
 
 
+def test_a_call_that_was_routed_gives_back_the_place_that_it_took() -> None:
+    made = client({"id": "shout", "module": "text.Uppercase", "limits": {"max_in_flight": 1}})
+    # `pre_invoke` names the module that another component routed to, what follows the one that was asked for.
+    before = made.pre_invoke("text.Uppercase", {"text": "a"}, correlation=call(1))
+    after = made.post_invoke("text.Shout", "A", correlation=call(1), annotations=before.annotations)
+    assert after.reason == "answered under offer `shout`"
+    assert made.pre_invoke("text.Uppercase", {"text": "b"}, correlation=call(2)).decision == "annotate"
+
+
 def test_a_fault_of_a_shape_costs_no_place() -> None:
     made = client(
         {"id": "find", "module": "text.*", "limits": {"max_in_flight": 1}, "request": {"defaults": {"limit": 1}}}

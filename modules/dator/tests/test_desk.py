@@ -23,7 +23,7 @@ class Clock:
 
 
 def key(name: str) -> Key:
-    return Key(name, "", "text.Uppercase")
+    return Key(name, "", "module")
 
 
 def desk(clock: Any = None, **limits: Any) -> Desk:

@@ -172,6 +172,8 @@ def test_what_a_host_says_beyond_the_contract_is_ignored_and_what_it_lacks_is_to
         asyncio.run(engine.invoke(more))
     with pytest.raises(Exception, match="version `2` of the envelope"):
         asyncio.run(engine.invoke({**client.envelope("pre_invoke", "text.A", {}), "schema_version": "2"}))
+    minor = {**client.envelope("pre_invoke", "text.A", {}), "schema_version": "1.4"}
+    assert asyncio.run(engine.invoke(minor)) == {"decision": "allow", "reason": "r"}
 
 
 @dataclass

@@ -88,11 +88,11 @@ class Dator:
     async def after(self, envelope: Envelope) -> Decision:
         """The decision on an answer."""
         said = _said(envelope)
-        offer = self._config.offer_for(envelope.subject.name)
+        offer = self._offer_of(envelope)
         if offer is None:
             return allow("no offer covers it")
         if offer.until == "answer":
-            self._desks[offer.id].give_back(str(said.get("place", "")), _key(envelope))
+            self._desks[offer.id].give_back(_place(envelope), _key(envelope))
         patch = difference(envelope.payload, shaping.response(offer.response, envelope.payload))
         reason = f"answered under offer `{offer.id}`"
         annotations = {ANNOTATION: {**said, "offer": offer.id, "answered": True, "shaped": bool(patch)}}
@@ -100,14 +100,20 @@ class Dator:
 
     async def told(self, envelope: Envelope) -> None:
         """Gives back what the call or run still holds, however it ended."""
-        offer = self._config.offer_for(envelope.subject.name)
+        offer = self._offer_of(envelope)
         if offer is None or envelope.outcome is None:
             return
         desk, key = self._desks[offer.id], _key(envelope)
-        place = str(_said(envelope).get("place", ""))
         # Of a caller who left while components were asked, the host does not know what they said.
-        if not desk.give_back(place, key) and envelope.outcome.code == _CANCELLED:
+        if not desk.give_back(_place(envelope), key) and envelope.outcome.code == _CANCELLED:
             desk.give_back_any(key)
+
+    def _offer_of(self, envelope: Envelope) -> Offer | None:
+        """The offer under which the call has its place, else the one that would hold: another component may have routed the call to
+        a module of another offer, or of none, and the hooks behind it name the module that the caller asked for."""
+        place, key = _place(envelope), _key(envelope)
+        held = next((offer for offer in self._config.offers if self._desks[offer.id].holds(place, key)), None)
+        return held or self._config.offer_for(envelope.subject.name)
 
     def _listed(self, payload: Any) -> Decision:
         wanted: Any = cast("dict[str, Any]", payload).get("module") if isinstance(payload, dict) else None
@@ -144,7 +150,11 @@ def component() -> Middleware[Config]:
 
 def _key(envelope: Envelope) -> Key:
     correlation = envelope.correlation
-    return Key(correlation.execution_id, correlation.node_id, envelope.subject.name)
+    return Key(correlation.execution_id, correlation.node_id, envelope.subject.kind)
+
+
+def _place(envelope: Envelope) -> str:
+    return str(_said(envelope).get("place", ""))
 
 
 def _said(envelope: Envelope) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class Key(NamedTuple):
 
     execution_id: str
     node_id: str
-    name: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +100,14 @@ class Desk:
         self._tokens += 1
         return Refused(f"no place became free within {limits.max_wait_ms} ms", retry_after)
 
+    def holds(self, place_id: str, key: Key) -> bool:
+        """Whether that call holds that place."""
+        place = self._held.get(place_id)
+        return place is not None and place.key == key
+
     def give_back(self, place_id: str, key: Key) -> bool:
         """Gives a place back; false when that call does not hold it, any more or at all."""
-        place = self._held.get(place_id)
-        if place is None or place.key != key:
+        if not self.holds(place_id, key):
             return False
         del self._held[place_id]
         self._serve()

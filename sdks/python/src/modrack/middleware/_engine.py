@@ -174,7 +174,7 @@ def _init(value: Any) -> Init:
 
 
 def _require_version(what: str, said: str, known: str) -> None:
-    if said != known:
+    if said.partition(".")[0] != known:
         raise Fault(
             400, "module.contract.incompatible", f"version `{said}` of the {what} is not known here, only `{known}`"
         )
