@@ -17,6 +17,8 @@ pub(crate) enum Bench {
     Call,
     /// Checking and running of pipelines, cached calls, the language server. Writes `target/bench/pipeline.json`.
     Pipeline,
+    /// Calls with and without middleware, beside bare requests to a component. Writes `target/bench/middleware.json`.
+    Middleware,
     /// Start, memory, registration and size of the host. Writes `target/bench/host.json`.
     Host,
 }
@@ -26,7 +28,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, benches: &[Bench],
     let benches = if benches.is_empty() { Bench::value_variants() } else { benches };
     ensure!(
         options.is_empty() || (benches.len() == 1 && benches != [Bench::Codec]),
-        "options are for one measurement, `call`, `pipeline` or `host`"
+        "options are for one measurement, `call`, `pipeline`, `middleware` or `host`"
     );
     let shell = &workspace.shell;
     if benches != [Bench::Codec] {
@@ -39,6 +41,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, benches: &[Bench],
             Bench::Codec => cmd!(shell, "cargo bench --locked --quiet --package type-schema --bench codec").run()?,
             Bench::Call => harness(workspace, "call", options)?,
             Bench::Pipeline => harness(workspace, "pipeline", options)?,
+            Bench::Middleware => harness(workspace, "middleware", options)?,
             Bench::Host => harness(workspace, "host", options)?,
         }
     }

@@ -105,12 +105,12 @@ impl Middleware {
     }
 
     fn wants(&self, subject: Subject<'_>) -> Option<(Guard<Arc<Chain>>, Wants)> {
-        let hooks = self.0.hooks.load(Ordering::Acquire);
-        if hooks == 0 {
+        let wanted = self.0.hooks.load(Ordering::Acquire);
+        if wanted == 0 {
             return None;
         }
-        let (before, after) = subject.hooks();
-        if hooks & (bit(before) | bit(after) | bit(Hook::Audit)) == 0 {
+        let (before, after) = hooks(subject.kind);
+        if wanted & (bit(before) | bit(after) | bit(Hook::Audit)) == 0 {
             return None;
         }
         let chain = self.0.chain.load();
@@ -174,12 +174,11 @@ pub(crate) struct Subject<'a> {
     pub(crate) caller: &'a str,
 }
 
-impl Subject<'_> {
-    fn hooks(self) -> (Hook, Hook) {
-        match self.kind {
-            SubjectKind::Module => (Hook::PreInvoke, Hook::PostInvoke),
-            SubjectKind::Pipeline => (Hook::PreRun, Hook::PostRun),
-        }
+/// The hooks before and behind.
+fn hooks(kind: SubjectKind) -> (Hook, Hook) {
+    match kind {
+        SubjectKind::Module => (Hook::PreInvoke, Hook::PostInvoke),
+        SubjectKind::Pipeline => (Hook::PreRun, Hook::PostRun),
     }
 }
 

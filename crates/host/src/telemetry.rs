@@ -286,6 +286,37 @@ mod tests {
     }
 
     #[test]
+    fn what_a_component_decided_is_a_span_below_that_of_the_call() {
+        let (telemetry, exporter) = recorded();
+        let mut trace = of_caller(CALLER);
+        let call = telemetry.begin("text.Upper", &mut trace);
+        let decided = |decision: &str, reason: &str, code: &str| pb::MiddlewareTrace {
+            component: "guard".into(),
+            hook: "pre_invoke".into(),
+            decision: decision.into(),
+            reason: reason.into(),
+            duration_us: 1500,
+            code: code.into(),
+        };
+        let began = std::time::Instant::now();
+        telemetry.decision(&trace, &decided("allow", "fine", ""), began);
+        telemetry.decision(&trace, &decided("", "", "middleware.timeout"), began);
+        call.succeed();
+        let [allowed, failed, call] = exporter.get_finished_spans().unwrap().try_into().unwrap();
+        for span in [&allowed, &failed] {
+            assert_eq!(span.parent_span_id, call.span_context.span_id());
+            assert_eq!(span.end_time.duration_since(span.start_time).unwrap(), Duration::from_micros(1500));
+        }
+        let attributes = |span: &opentelemetry_sdk::trace::SpanData| -> Vec<_> {
+            span.attributes.iter().map(|one| format!("{}={}", one.key, one.value)).collect()
+        };
+        let who = ["modrack.component=guard", "modrack.hook=pre_invoke"];
+        assert_eq!(attributes(&allowed), [&who[..], &["modrack.decision=allow", "modrack.reason=fine"]].concat());
+        assert_eq!(attributes(&failed), [&who[..], &["error.type=middleware.timeout"]].concat());
+        assert_eq!((&allowed.status, &failed.status), (&Status::Unset, &Status::error("")));
+    }
+
+    #[test]
     fn without_telemetry_the_trace_passes_as_it_is_and_still_names_failures() {
         let mut trace = of_caller(CALLER);
         let span = Telemetry::default().begin("text.Upper", &mut trace);

@@ -17,7 +17,8 @@ pub struct WorkflowEnvelope {
     pub hook: Hook,
     /// What it belongs to.
     pub correlation: Correlation,
-    /// Counts the times that the caller asks for the same effect (equal idempotency key) as far as the host knows; from 1.
+    /// Attempts at providers: 1 before the call, behind it and at `audit` how many it took, also where it failed (1 where there was
+    /// none). Of a run 1.
     pub attempt: u32,
     /// What is called or run.
     pub subject: Subject,

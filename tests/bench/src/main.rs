@@ -7,6 +7,7 @@ mod calls;
 mod footprint;
 mod load;
 mod machine;
+mod middleware;
 mod pipeline;
 mod process;
 mod record;
@@ -23,6 +24,8 @@ enum Command {
     Call(calls::Arguments),
     /// Checking and running of pipelines, the host's share of a run, cached calls, the language server.
     Pipeline(pipeline::Arguments),
+    /// Calls that middleware is not about, and what a component adds to a call, beside a bare request to it.
+    Middleware(middleware::Arguments),
     /// Start, memory, registration and size of a host.
     Host(footprint::Arguments),
 }
@@ -31,6 +34,7 @@ fn main() -> Result<()> {
     match Command::parse() {
         Command::Call(arguments) => calls::run(&arguments),
         Command::Pipeline(arguments) => pipeline::run(&arguments),
+        Command::Middleware(arguments) => middleware::run(&arguments),
         Command::Host(arguments) => footprint::run(&arguments),
     }
 }

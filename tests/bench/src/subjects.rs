@@ -66,7 +66,7 @@ fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-fn python(script: &str) -> Command {
+pub(crate) fn python(script: &str) -> Command {
     let mut command = Command::new(root().join(".venv/bin/python"));
     command.arg(root().join("tests/bench/servers").join(script));
     command
@@ -191,9 +191,20 @@ impl InProcess {
         names: Vec<String>,
         providers: impl FnOnce(&str) -> Result<Vec<Process>>,
     ) -> Result<Self> {
+        Self::configured(directory, |_| {}, names, providers).await
+    }
+
+    /// The same with another configuration.
+    pub(crate) async fn configured(
+        directory: &Path,
+        configure: impl FnOnce(&mut Config),
+        names: Vec<String>,
+        providers: impl FnOnce(&str) -> Result<Vec<Process>>,
+    ) -> Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let (ready, running) = oneshot::channel();
-        let config = Config::in_dir(directory.join("data"));
+        let mut config = Config::in_dir(directory.join("data"));
+        configure(&mut config);
         let served = tokio::spawn(host::serve(config, async { drop(stopped.await) }, ready));
         let running = running.await.context("the host did not start")?;
         let address = running.addresses.listen.context("the host does not listen")?;

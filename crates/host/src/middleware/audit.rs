@@ -105,7 +105,9 @@ impl AuditTask {
         self.waiting.close();
         let last = async {
             loop {
-                if told.len() < AT_ONCE && let Ok(next) = self.waiting.try_recv() {
+                if told.len() < AT_ONCE
+                    && let Ok(next) = self.waiting.try_recv()
+                {
                     told.push(tell(&self.middleware, next));
                 } else if told.next().await.is_none() {
                     return;

@@ -46,9 +46,11 @@ mod tests {
 
     #[test]
     fn a_moment_always_has_its_milliseconds() {
-        for (millis, shown) in
-            [(0, "1970-01-01T00:00:00.000Z"), (7, "1970-01-01T00:00:00.007Z"), (1_700_000_000_120, "2023-11-14T22:13:20.120Z")]
-        {
+        for (millis, shown) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (7, "1970-01-01T00:00:00.007Z"),
+            (1_700_000_000_120, "2023-11-14T22:13:20.120Z"),
+        ] {
             assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_millis(millis)), shown);
         }
     }

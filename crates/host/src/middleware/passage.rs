@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use middleware::chain::{Chain, End, Failed, RouteTypes, Types, Verdict};
-use middleware::{Correlation, Hook, Outcome, SubjectKind};
+use middleware::{Correlation, Hook, Outcome};
 use protocol::frame::TraceContext;
 use protocol::generated::host::v1 as pb;
 use protocol::{Error, codes};
@@ -130,7 +130,8 @@ impl Passage {
                     Some(payload) => encoded(&payload, &self.asking.input)?,
                     None => input,
                 };
-                let route = found.into_iter().find(|route: &Arc<Route>| route.name.as_str() == module);
+                // The last one of that name is the one whose types were looked at last.
+                let route = found.into_iter().rfind(|route: &Arc<Route>| route.name.as_str() == module);
                 self.elsewhere(route.ok_or_else(|| internal("a route to a module that nobody asked for"))?, input)
             }
             end => Err(self.refused(hook, end)),
@@ -163,7 +164,9 @@ impl Passage {
         let types = Types { payload: Arc::clone(&self.asking.output), answer: None };
         match self.ask(hook, payload, types, &mut Vec::new()).await? {
             End::Continue { payload: None } => Ok(output),
-            End::Continue { payload: Some(payload) } | End::Answer { payload } => encoded(&payload, &self.asking.output),
+            End::Continue { payload: Some(payload) } | End::Answer { payload } => {
+                encoded(&payload, &self.asking.output)
+            }
             end => Err(self.refused(hook, end)),
         }
     }
@@ -217,11 +220,9 @@ impl Passage {
         self.middleware.0.audits.tell(told);
     }
 
+    /// Before and behind.
     fn hooks(&self) -> (Hook, Hook) {
-        match self.subject.kind {
-            SubjectKind::Module => (Hook::PreInvoke, Hook::PostInvoke),
-            SubjectKind::Pipeline => (Hook::PreRun, Hook::PostRun),
-        }
+        super::hooks(self.subject.kind)
     }
 
     fn refused(&self, hook: Hook, end: End) -> Error {

@@ -1,0 +1,13 @@
+//! Middleware around calls and runs: a host in this process, and components that are HTTP servers of the test's own.
+
+#[allow(dead_code, reason = "the tests of pipelines use the other half")]
+#[path = "../pipelines/world.rs"]
+mod world;
+
+mod audit;
+mod calls;
+mod component;
+mod failures;
+mod http;
+mod runs;
+mod streams;
