@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from modrack import (
+    AsyncClient,
     Client,
     Conflict,
     DeadlineExceeded,
@@ -44,7 +45,18 @@ class Processes:
 
     def start_host(self) -> None:
         # A restart keeps the address, as a host with a configuration would.
-        command = [str(BINARY), "serve", "--listen", self._listen, "--socket", "", "--data-dir", str(self._directory)]
+        socket = str(self._directory / "h.sock")
+        self.unix = f"unix:{socket}"
+        command = [
+            str(BINARY),
+            "serve",
+            "--listen",
+            self._listen,
+            "--socket",
+            socket,
+            "--data-dir",
+            str(self._directory),
+        ]
         host = subprocess.Popen(
             [*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self._environment()
         )
@@ -54,8 +66,10 @@ class Processes:
         self.url: str = json.loads(host.stdout.readline())["listen"]
         self._listen = self.url.removeprefix("http://")
 
-    def start_provider(self, plane: str, namespace: str = "fixture", script: Path = FIXTURE) -> subprocess.Popen[bytes]:
-        variables = {"MODRACK_HOST": self.url, "MODRACK_PLANE": plane, "MODRACK_NAMESPACE": namespace}
+    def start_provider(
+        self, plane: str, namespace: str = "fixture", script: Path = FIXTURE, host: str = ""
+    ) -> subprocess.Popen[bytes]:
+        variables = {"MODRACK_HOST": host or self.url, "MODRACK_PLANE": plane, "MODRACK_NAMESPACE": namespace}
         provider = subprocess.Popen(
             [sys.executable, str(script)], env=self._environment(**variables), stderr=subprocess.DEVNULL
         )
@@ -129,6 +143,17 @@ def test_the_fixture_answers_through_the_host(processes: Processes, plane: str) 
             client.call("fixture.Crash")
         assert lost.value.retryable
     assert provider.wait(WAIT) == 3
+
+
+@pytest.mark.parametrize("plane", ["link", "attach", "unary"])
+async def test_providers_and_clients_find_a_host_at_its_unix_socket(processes: Processes, plane: str) -> None:
+    provider = processes.start_provider(plane, host=processes.unix)
+    with Client(processes.unix) as client:
+        (endpoint,) = client.get_module("fixture.Echo").endpoints
+        assert (endpoint.plane, endpoint.pid) == (plane, provider.pid)
+        assert client.call("fixture.Echo", EVERYTHING) == EVERYTHING
+    async with AsyncClient(processes.unix) as client:
+        assert await client.call("fixture.Echo", EVERYTHING) == EVERYTHING
 
 
 @pytest.mark.parametrize("plane", ["link", "attach", "unary"])

@@ -28,6 +28,10 @@ OPTIONS = (
 )
 
 
+# For a Unix socket gRPC makes an authority of the path, with `%2F` in it, which is none by RFC 3986: a host may refuse the stream.
+_UNIX_OPTIONS = (*OPTIONS, ("grpc.default_authority", "localhost"))
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A host. `text` is as the user wrote it, `target` as gRPC wants it."""
@@ -43,7 +47,7 @@ class Address:
 
         if self.secure:
             return grpc.secure_channel(self.target, self.tls.channel_credentials(), OPTIONS)
-        return grpc.insecure_channel(self.target, OPTIONS)
+        return grpc.insecure_channel(self.target, self._options)
 
     def async_channel(self) -> grpc.aio.Channel:
         """A channel for the running event loop; connects when it is used."""
@@ -52,7 +56,11 @@ class Address:
 
         if self.secure:
             return grpc.aio.secure_channel(self.target, self.tls.channel_credentials(), OPTIONS)
-        return grpc.aio.insecure_channel(self.target, OPTIONS)
+        return grpc.aio.insecure_channel(self.target, self._options)
+
+    @property
+    def _options(self) -> tuple[tuple[str, int | str], ...]:
+        return _UNIX_OPTIONS if self.target.startswith("unix:") else OPTIONS
 
 
 def parse_address(text: str) -> Address:
