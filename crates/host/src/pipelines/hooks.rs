@@ -22,11 +22,7 @@ impl Hooks<'_> {
     ///
     /// # Errors
     /// Why nothing is to run.
-    pub(crate) async fn before(
-        &mut self,
-        inputs: Bytes,
-        stop: impl Future<Output = Failure>,
-    ) -> Result<Step, Failure> {
+    pub(crate) async fn before(&mut self, inputs: Bytes, stop: impl Future<Output = Failure>) -> Result<Step, Failure> {
         let Some(passage) = &mut self.passage else { return Ok(Step::Go(inputs)) };
         let step = tokio::select! {
             biased;

@@ -241,7 +241,8 @@ pub(super) async fn batch(
         elements.push(Element { passage, came });
     }
     let apart = stream::iter(apart).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
-    let together = all_of(executor, route, Batch { inputs: together, deadline, node_id, trace: trace.clone(), execution_id });
+    let together =
+        all_of(executor, route, Batch { inputs: together, deadline, node_id, trace: trace.clone(), execution_id });
     let (apart, (together, answered)) = futures::future::join(apart, together).await;
     for (place, came) in apart {
         elements[place].came = Some(came);

@@ -30,7 +30,8 @@ impl Decisions {
         let mut metric = encoder.encode_descriptor("modrack_middleware_decisions", help, None, MetricType::Counter)?;
         for of in &self.counted {
             for (decision, count) in &of.decisions {
-                let labels = [("component", of.component.as_str()), ("hook", of.hook.as_str()), ("decision", *decision)];
+                let labels =
+                    [("component", of.component.as_str()), ("hook", of.hook.as_str()), ("decision", *decision)];
                 metric.encode_family(&labels)?.encode_counter(count, NO_EXEMPLAR)?;
             }
         }
