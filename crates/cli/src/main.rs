@@ -121,7 +121,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failures> {
             client::block_on(async {
                 match command {
                     ComponentsCommand::List => components::list::run(&target, output).await,
-                    ComponentsCommand::Show { id, config } => components::show::run(&target, &id, config, output).await,
+                    ComponentsCommand::Show { id, configuration } => {
+                        components::show::run(&target, &id, configuration, output).await
+                    }
                     ComponentsCommand::Start(args) => change::run(&target, Change::Start, &args.ids, output).await,
                     ComponentsCommand::Stop(args) => change::run(&target, Change::Stop, &args.ids, output).await,
                     ComponentsCommand::Restart(args) => change::run(&target, Change::Restart, &args.ids, output).await,

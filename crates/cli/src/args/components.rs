@@ -14,7 +14,7 @@ pub(crate) enum ComponentsCommand {
         id: String,
         /// Print the configuration in force as JSON, and nothing else
         #[arg(long)]
-        config: bool,
+        configuration: bool,
     },
     /// Start components that do not run, one after the other, and wait until each is ready
     ///
