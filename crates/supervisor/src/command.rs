@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::error::Error;
 use crate::options::ShimCommand;
 use crate::output::Ring;
-use crate::process::{self, Launch, Stdin};
+use crate::process::{self, Launch, SpawnFault, Stdin};
 
 /// Which question, as the last argument of the process.
 #[derive(Debug, Clone, Copy)]
@@ -32,38 +32,55 @@ pub(crate) struct Command {
     pub(crate) start: u64,
 }
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// There was no process.
+    Spawn(SpawnFault),
+    /// It ran in vain.
+    Run(Error),
+}
+
+impl Fault {
+    /// As somebody sees it who asked a component, not for a process.
+    pub(crate) fn into_error(self, id: &Arc<str>) -> Error {
+        match self {
+            Self::Spawn(fault) => Error::Unreachable { id: Arc::clone(id), reason: fault.to_string() },
+            Self::Run(error) => error,
+        }
+    }
+}
+
 impl Command {
     /// Runs one process to its end, until `deadline`: no process of it is left when this is dropped or answers, but for the moment
     /// that SIGKILL takes.
-    pub(crate) async fn ask(&self, question: Question, body: Bytes, deadline: Instant) -> Result<Bytes, Error> {
+    pub(crate) async fn ask(&self, question: Question, body: Bytes, deadline: Instant) -> Result<Bytes, Fault> {
         let begin = Instant::now();
         match tokio::time::timeout_at(deadline, self.run(question, body)).await {
             Ok(answer) => answer,
             Err(_) => {
                 let within = deadline.saturating_duration_since(begin);
-                Err(Error::Timeout { id: Arc::clone(&self.id), within })
+                Err(Fault::Run(Error::Timeout { id: Arc::clone(&self.id), within }))
             }
         }
     }
 
-    async fn run(&self, question: Question, body: Bytes) -> Result<Bytes, Error> {
-        let _permit = self.permits.acquire().await.map_err(|_| Error::Stopping)?;
+    async fn run(&self, question: Question, body: Bytes) -> Result<Bytes, Fault> {
+        let _permit = self.permits.acquire().await.map_err(|_| Fault::Run(Error::Stopping))?;
         let mut launch = self.launch.clone();
         launch.stdin = Stdin::Bytes(body);
         launch.args.push(match question {
             Question::Init => "middleware-init".to_owned(),
             Question::Invoke => "middleware-invoke".to_owned(),
         });
-        let unreachable = |reason: String| Error::Unreachable { id: Arc::clone(&self.id), reason };
-        let spawned = process::spawn(&self.shim, launch).await;
-        let mut process = spawned.map_err(|fault| unreachable(fault.to_string()))?;
+        let mut process = process::spawn(&self.shim, launch).await.map_err(Fault::Spawn)?;
         let (Some(stdout), Some(stderr)) = (process.stdout.take(), process.stderr.take()) else {
-            return Err(unreachable("its output cannot be read".to_owned()));
+            return Err(Fault::Spawn(SpawnFault::Failed { reason: "its output cannot be read".to_owned() }));
         };
         let answer = async {
             match read(stdout, self.max_bytes).await {
                 Some(answer) => Ok((answer, process.exited().await)),
-                None => Err(Error::TooLarge { id: Arc::clone(&self.id), limit: self.max_bytes }),
+                None => Err(Fault::Run(Error::TooLarge { id: Arc::clone(&self.id), limit: self.max_bytes })),
             }
         };
         let complaints = async {
@@ -72,7 +89,8 @@ impl Command {
         };
         let ((answer, exit), ()) = tokio::try_join!(answer, complaints)?;
         if !exit.is_success() {
-            return Err(Error::Invalid { id: Arc::clone(&self.id), what: format!("nothing: it {exit}") });
+            let what = format!("nothing: it {exit}");
+            return Err(Fault::Run(Error::Invalid { id: Arc::clone(&self.id), what }));
         }
         Ok(answer)
     }

@@ -5,6 +5,8 @@ mod check;
 mod fault;
 mod layers;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -97,7 +99,7 @@ impl ComponentConfig {
     /// [`merge`] its layers.
     ///
     /// # Errors
-    /// Every rule that is broken, in the order of the fields.
+    /// Every rule that is broken, in ascending order of the pointers.
     pub fn read(value: Value) -> Result<Self, Vec<ConfigFault>> {
         let (config, mut faults) = read::read(value);
         if let Some(config) = config {
@@ -109,6 +111,7 @@ impl ComponentConfig {
                 return Ok(config);
             }
         }
+        faults.sort_by(|one, other| one.pointer.cmp(&other.pointer));
         Err(faults)
     }
 
@@ -276,7 +279,7 @@ pub enum SandboxProfile {
 pub struct SandboxOptions {
     /// Of each process, in bytes.
     pub address_space_bytes: u64,
-    /// Of its user, where the kernel counts them (it does not for root).
+    /// So many more than its user has at the start, threads too, where the kernel counts them (it does not for root).
     pub processes: u64,
     /// Of each process.
     pub open_files: u64,

@@ -58,7 +58,7 @@ pub enum Error {
         after: Duration,
     },
     /// No answer in time.
-    #[error("component `{id}` did not answer within {} ms", within.as_millis())]
+    #[error("component `{id}` did not answer within {} ms", within.as_micros().div_ceil(1000))]
     Timeout {
         /// Which component.
         id: Arc<str>,

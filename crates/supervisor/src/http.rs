@@ -21,8 +21,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+/// Connections to one component at most; who finds no room waits within its deadline.
+const CONNECTIONS: usize = 256;
 /// Idle connections that are kept.
 const IDLE: usize = 32;
 
@@ -31,6 +34,7 @@ pub(crate) struct Client {
     address: SocketAddr,
     headers: HeaderMap,
     max_bytes: usize,
+    room: Semaphore,
     idle: Mutex<Vec<Conn>>,
 }
 
@@ -50,7 +54,7 @@ pub(crate) enum Fault {
     #[error("the answer is longer than {limit} bytes")]
     TooLarge { limit: usize },
     /// No answer in time.
-    #[error("no answer within {} ms", within.as_millis())]
+    #[error("no answer within {} ms", within.as_micros().div_ceil(1000))]
     Timeout { within: Duration },
 }
 
@@ -76,7 +80,7 @@ impl Client {
     pub(crate) fn new(address: SocketAddr, mut headers: HeaderMap, max_bytes: usize) -> Self {
         let host = HeaderValue::from_str(&address.to_string()).expect("an address has no control characters");
         headers.insert(HOST, host);
-        Self { address, headers, max_bytes, idle: Mutex::default() }
+        Self { address, headers, max_bytes, room: Semaphore::new(CONNECTIONS), idle: Mutex::default() }
     }
 
     /// Asks and waits for the whole answer, until `deadline`. Where a kept-alive connection ends before the first byte of its
@@ -97,6 +101,8 @@ impl Client {
     }
 
     async fn exchange(&self, method: &Method, path: &Uri, body: Bytes) -> Result<Answer, Fault> {
+        // Nobody closes it; without a permit there would be one connection more.
+        let _permit = self.room.acquire().await;
         let mut conn = match self.reuse() {
             Some(conn) => conn,
             None => self.connect().await?,

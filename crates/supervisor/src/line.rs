@@ -87,7 +87,10 @@ impl Flight {
                     status => Err(Error::Invalid { id: Arc::clone(&line.id), what: format!("with status {status}") }),
                 }
             }
-            Way::Command(command) => command.ask(Question::Invoke, body, deadline).await,
+            Way::Command(command) => {
+                let answer = command.ask(Question::Invoke, body, deadline).await;
+                answer.map_err(|fault| fault.into_error(&line.id))
+            }
         }
     }
 }

@@ -56,7 +56,9 @@ pub(crate) fn check(report: &ModuleReport, module_id: &str) -> Result<(), Fault>
     ];
     let differing = versions.iter().filter(|(_, theirs, ours)| !is_compatible(theirs, ours));
     let differing: Vec<_> = differing
-        .map(|(what, theirs, ours)| format!("the module wants {what} `{}`, this host has `{ours}`", theirs.escape_debug()))
+        .map(|(what, theirs, ours)| {
+            format!("the module wants {what} `{}`, this host has `{ours}`", theirs.escape_debug())
+        })
         .collect();
     if !differing.is_empty() {
         return Err(Fault::new(codes::COMPONENT_CONTRACT_INCOMPATIBLE, differing.join("; ")));
@@ -91,7 +93,8 @@ pub(crate) fn check(report: &ModuleReport, module_id: &str) -> Result<(), Fault>
                 lacks.push(format!("has no `description` for the capability `{}`", id.escape_debug()));
             }
             CapabilityClass::Other if capability.output_contract.is_some() => {
-                lacks.push(format!("has an `output_contract` for `{}`, which is no base capability", id.escape_debug()));
+                lacks
+                    .push(format!("has an `output_contract` for `{}`, which is no base capability", id.escape_debug()));
             }
             CapabilityClass::Base | CapabilityClass::Other => {}
         }
@@ -114,8 +117,7 @@ fn is_compatible(theirs: &str, ours: &str) -> bool {
 /// Stable ids: parts of lower-case letters, digits, `-`, `_` and `.`, with `/` between them.
 fn is_capability_id(id: &str) -> bool {
     let is_part = |part: &str| {
-        !part.is_empty()
-            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
     };
     id.len() <= 128 && id.split('/').all(is_part)
 }

@@ -111,19 +111,40 @@ enum Then {
 enum Phase {
     Configured,
     /// A restart by policy waits for its time.
-    Delayed { due: Instant, is_counted: bool },
+    Delayed {
+        due: Instant,
+        is_counted: bool,
+    },
     /// `Begin` is under way.
-    Beginning { until: Instant },
+    Beginning {
+        until: Instant,
+    },
     /// It has to become ready; `grpc_local`: to have a session.
-    Probing { until: Instant, asked: u32 },
+    Probing {
+        until: Instant,
+        asked: u32,
+    },
     /// It has the init.
-    Initialising { until: Instant },
+    Initialising {
+        until: Instant,
+    },
     Up(Up),
     /// `local_http_json` alone: it does not answer; it is looked for until it does, and then told the init anew.
-    Away { init_until: Option<Instant> },
-    Draining { until: Instant, then: Then },
-    Terminating { until: Instant, then: Then },
-    Killing { until: Instant, then: Then },
+    Away {
+        init_until: Option<Instant>,
+    },
+    Draining {
+        until: Instant,
+        then: Then,
+    },
+    Terminating {
+        until: Instant,
+        then: Then,
+    },
+    Killing {
+        until: Instant,
+        then: Then,
+    },
     Stopped,
     Failed,
 }
@@ -222,7 +243,9 @@ impl Machine {
     pub(crate) fn is_wanted(&self) -> bool {
         match &self.phase {
             Phase::Configured | Phase::Stopped => false,
-            Phase::Draining { then, .. } | Phase::Terminating { then, .. } | Phase::Killing { then, .. } => *then != Then::Stop,
+            Phase::Draining { then, .. } | Phase::Terminating { then, .. } | Phase::Killing { then, .. } => {
+                *then != Then::Stop
+            }
             _ => true,
         }
     }
@@ -240,7 +263,9 @@ impl Machine {
         let millis = match self.config.kind {
             Kind::GrpcLocal => self.config.grpc.clone().unwrap_or_default().startup_timeout_ms,
             Kind::CommandStdio => self.config.command.clone().unwrap_or_default().request_timeout_ms,
-            Kind::HttpLocalJson | Kind::LocalHttpJson => self.config.http.as_ref().map_or(0, |http| http.startup_timeout_ms),
+            Kind::HttpLocalJson | Kind::LocalHttpJson => {
+                self.config.http.as_ref().map_or(0, |http| http.startup_timeout_ms)
+            }
         };
         Duration::from_millis(millis)
     }
@@ -284,7 +309,9 @@ impl Machine {
     fn not_begun(&mut self, fault: Fault, now: At) {
         match self.phase.clone() {
             // What the system lacks may be there again; what the operator has to mend is not.
-            Phase::Beginning { .. } if fault.code == codes::COMPONENT_SPAWN_FAILED => self.ended(Then::Retry(fault), now),
+            Phase::Beginning { .. } if fault.code == codes::COMPONENT_SPAWN_FAILED => {
+                self.ended(Then::Retry(fault), now)
+            }
             Phase::Beginning { .. } => {
                 self.note(&fault, now);
                 self.ended(Then::Fail, now);
@@ -378,7 +405,10 @@ impl Machine {
             return;
         }
         if up.bad >= health.restart_after {
-            let fault = Fault::new(codes::COMPONENT_UNHEALTHY, format!("its health was bad {} times in a row: {message}", up.bad));
+            let fault = Fault::new(
+                codes::COMPONENT_UNHEALTHY,
+                format!("its health was bad {} times in a row: {message}", up.bad),
+            );
             self.give_up(fault, now);
             return;
         }
@@ -467,8 +497,13 @@ impl Machine {
             }
             Phase::Beginning { .. } | Phase::Probing { .. } => self.not_ready_in_time(now),
             Phase::Initialising { .. } | Phase::Away { .. } => {
-                let fault = Fault::new(codes::COMPONENT_INIT_FAILED, "it did not answer its init within its start-up time");
-                if self.config.kind == Kind::LocalHttpJson { self.away(&fault, now) } else { self.give_up_for_good(&fault, now) }
+                let fault =
+                    Fault::new(codes::COMPONENT_INIT_FAILED, "it did not answer its init within its start-up time");
+                if self.config.kind == Kind::LocalHttpJson {
+                    self.away(&fault, now)
+                } else {
+                    self.give_up_for_good(&fault, now)
+                }
             }
             Phase::Up(_) => {
                 let message = "it had no session that can be called for too long";
@@ -558,7 +593,8 @@ impl Machine {
             Verdict::Never => self.enter(Phase::Failed, now, &fault.message),
             Verdict::Exhausted(used) => {
                 let window = self.config.restart_policy.window_sec;
-                let message = format!("it was started again {used} times within {window} s; the last time {}", fault.message);
+                let message =
+                    format!("it was started again {used} times within {window} s; the last time {}", fault.message);
                 let fault = Fault::new(codes::COMPONENT_RESTARTS_EXHAUSTED, message);
                 self.note(&fault, now);
                 self.enter(Phase::Failed, now, &fault.message);

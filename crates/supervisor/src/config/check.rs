@@ -72,9 +72,10 @@ fn names(config: &ComponentConfig, faults: &mut Faults) {
         faults.push("/component_id", format!("`{}` is no name", config.component_id.escape_debug()), hint);
     }
     if config.kind == Kind::GrpcLocal {
-        if !is_pattern(&config.module_id) {
+        // `*` is any namespace, as it is for providers.
+        if config.module_id != "*" && !is_pattern(&config.module_id) {
             let message = format!("`{}` is no pattern of namespaces", config.module_id.escape_debug());
-            faults.push("/module_id", message, "take a namespace like `text`, or `text.*`");
+            faults.push("/module_id", message, "take a namespace like `text`, `text.*`, or `*` for any");
         }
     } else if !is_id(&config.module_id) {
         faults.push("/module_id", format!("`{}` is no name of a module", config.module_id.escape_debug()), hint);
@@ -136,7 +137,7 @@ fn http(config: &ComponentConfig, faults: &mut Faults) {
     }
     let Some(http) = &config.http else { return };
     match endpoint(&http.endpoint) {
-        Ok(address) if address.port() == 0 && config.kind != Kind::HttpLocalJson => {
+        Ok(address) if address.port() == 0 && config.kind == Kind::LocalHttpJson => {
             let hint = "name the port that the service listens on";
             faults.push("/http/endpoint", "port 0 is for components that the host starts", hint);
         }
@@ -275,10 +276,9 @@ fn chain(config: &ComponentConfig, faults: &mut Faults) {
     if config.kind == Kind::GrpcLocal && !config.hooks.is_empty() {
         faults.push("/hooks", "a provider is asked at no hook", "remove `hooks`, or take another kind");
     }
-    for (i, hook) in config.hooks.iter().enumerate() {
-        if config.hooks[..i].contains(hook) {
-            faults.push(format!("/hooks/{i}"), format!("`{hook}` is there twice"), "keep one");
-        }
+    // Its members are those of the settings, so that the pointers are the same.
+    for fault in config.settings().check() {
+        faults.push(fault.pointer, fault.message, fault.hint);
     }
 }
 

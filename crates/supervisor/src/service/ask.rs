@@ -10,7 +10,7 @@ use protocol::codes;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::command::{Command, Question};
+use crate::command::{self, Command, Question};
 use crate::config::ComponentConfig;
 use crate::http::{Answer, Client};
 use crate::options::Options;
@@ -67,9 +67,16 @@ pub(super) async fn init_by_http(
 }
 
 /// Runs one process with the init and reads the report.
-pub(super) async fn init_by_command(command: Arc<Command>, body: Bytes, within: Duration) -> Result<ModuleReport, Fault> {
+pub(super) async fn init_by_command(
+    command: Arc<Command>,
+    body: Bytes,
+    within: Duration,
+) -> Result<ModuleReport, Fault> {
     let answer = command.ask(Question::Init, body, Instant::now() + within).await;
-    let answer = answer.map_err(|error| Fault::new(codes::COMPONENT_INIT_FAILED, error.to_string()))?;
+    let answer = answer.map_err(|fault| match fault {
+        command::Fault::Spawn(fault) => Fault::new(fault.code(), fault.to_string()),
+        command::Fault::Run(error) => Fault::new(codes::COMPONENT_INIT_FAILED, error.to_string()),
+    })?;
     report::read(&answer)
 }
 

@@ -57,8 +57,14 @@ pub(super) struct Begun {
 
 /// How it is asked.
 pub(super) enum Asked {
-    Http { client: Arc<Client>, line: Arc<Line> },
-    Command { command: Arc<Command>, line: Arc<Line> },
+    Http {
+        client: Arc<Client>,
+        line: Arc<Line>,
+    },
+    Command {
+        command: Arc<Command>,
+        line: Arc<Line>,
+    },
     /// It registers by itself.
     Never,
 }
@@ -112,7 +118,8 @@ impl Place {
         if !self.is_provider() && self.config.capabilities.is_empty() {
             return Ok(Vec::new());
         }
-        let refused = |why: String| Fault::new(codes::COMPONENT_SPAWN_FAILED, format!("the host did not admit it: {why}"));
+        let refused =
+            |why: String| Fault::new(codes::COMPONENT_SPAWN_FAILED, format!("the host did not admit it: {why}"));
         let token = Secret::new(SessionToken::random().expose_hex());
         let file = self.home.token("host", start, &token).map_err(|error| system(self, &error))?;
         let (reply, answer) = oneshot::channel();
@@ -167,10 +174,12 @@ impl Place {
         let address = self.endpoint(http)?;
         let token = match &self.config.auth.token_file {
             None => None,
-            Some(file) => Some(std::fs::read_to_string(file).map(|token| Secret::new(token.trim())).map_err(|error| {
-                let message = format!("its token file `{}` cannot be read: {error}", file.display());
-                Fault::new(codes::COMPONENT_INIT_FAILED, message)
-            })?),
+            Some(file) => {
+                Some(std::fs::read_to_string(file).map(|token| Secret::new(token.trim())).map_err(|error| {
+                    let message = format!("its token file `{}` cannot be read: {error}", file.display());
+                    Fault::new(codes::COMPONENT_INIT_FAILED, message)
+                })?)
+            }
         };
         let way = self.asked_by_http(http, address, token.as_ref())?;
         let runtime = self.runtime(&tokens);
@@ -211,7 +220,10 @@ impl Place {
         let configured = http.headers.iter().map(|(name, value)| (&**name, &**value));
         let token = token.map(|token| (&*self.config.auth.header, token.expose()));
         let headers = headers(configured, token).ok_or_else(|| {
-            Fault::new(codes::COMPONENT_INIT_FAILED, "its headers or its token cannot be sent: they hold line ends or worse")
+            Fault::new(
+                codes::COMPONENT_INIT_FAILED,
+                "its headers or its token cannot be sent: they hold line ends or worse",
+            )
         })?;
         let client = Arc::new(Client::new(address, headers, http.max_response_bytes));
         let path = path(&http.invoke_path)?;

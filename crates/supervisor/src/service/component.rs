@@ -19,11 +19,11 @@ use crate::host::{HostRequest, SessionChange};
 use crate::process::Process;
 use crate::state::{At, Effect, Event, Fault, Machine, Question};
 
+use super::ask;
 use super::begin::{self, Asked, Begun, Place};
 use super::parts;
 use super::port;
 use super::view::Fixed;
-use super::ask;
 
 /// What an order may take beyond what the configuration says: the shim's own bounds, and restarts by policy in between.
 const ORDER_MARGIN: Duration = Duration::from_secs(30);
@@ -103,7 +103,9 @@ impl Component {
         let mut is_ending = false;
         loop {
             let state = self.machine.facts().state;
-            if is_ending && matches!(state, ComponentState::Configured | ComponentState::Stopped | ComponentState::Failed) {
+            if is_ending
+                && matches!(state, ComponentState::Configured | ComponentState::Stopped | ComponentState::Failed)
+            {
                 break;
             }
             let deadline = self.deadline();
@@ -166,7 +168,12 @@ impl Component {
     }
 
     /// Keeps what a process writes, and learns of its end.
-    fn watch(&mut self, process: Arc<Process>, start: u64, chosen: Option<std::net::SocketAddr>) -> Option<Arc<Process>> {
+    fn watch(
+        &mut self,
+        process: Arc<Process>,
+        start: u64,
+        chosen: Option<std::net::SocketAddr>,
+    ) -> Option<Arc<Process>> {
         let mut process = process;
         let mut output = JoinSet::new();
         // Nobody else has it yet.
@@ -185,7 +192,8 @@ impl Component {
         self.work.exit = Some(Box::pin(async move {
             let exit = watched.exited().await;
             // So that its last words are there when somebody reads that it is gone.
-            let _late = tokio::time::timeout(LAST_WORDS, async { while output.join_next().await.is_some() {} }).await.is_err();
+            let _late =
+                tokio::time::timeout(LAST_WORDS, async { while output.join_next().await.is_some() {} }).await.is_err();
             let is_port_taken = chosen.is_some_and(port::is_taken);
             News::Event(Event::Exited { start, how: exit.to_string(), is_port_taken })
         }));
@@ -219,20 +227,22 @@ impl Component {
         let component = ComponentView::clone(&self.entry.now());
         let (id, state) = (&*self.place.id, component.state.as_str());
         match component.state {
-            ComponentState::Failed | ComponentState::Degraded => warn!(component = id, state, %reason, "component changed"),
+            ComponentState::Failed | ComponentState::Degraded => {
+                warn!(component = id, state, %reason, "component changed")
+            }
             _ => info!(component = id, state, %reason, "component changed"),
         }
         // Without a reader nobody is told.
-        let _unread = self.shared.events.send(Arc::new(ComponentEvent { component, previous: Some(previous), reason })).is_err();
+        let _unread =
+            self.shared.events.send(Arc::new(ComponentEvent { component, previous: Some(previous), reason })).is_err();
     }
 
     async fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Begin { start } => {
                 let place = Arc::clone(&self.place);
-                self.work.begin = Some(Box::pin(async move {
-                    News::Begun(start, Box::new(begin::begin(place, start).await))
-                }));
+                self.work.begin =
+                    Some(Box::pin(async move { News::Begun(start, Box::new(begin::begin(place, start).await)) }));
             }
             Effect::Ask { start, question, after } => self.ask(start, question, after),
             Effect::Init { start, within } => self.init(start, within),
@@ -273,7 +283,9 @@ impl Component {
 
     fn ask(&mut self, start: u64, question: Question, after: Duration) {
         let config = &self.place.config;
-        let (Some(http), Some(Begun { way: Asked::Http { client, .. }, .. })) = (&config.http, &self.begun) else { return };
+        let (Some(http), Some(Begun { way: Asked::Http { client, .. }, .. })) = (&config.http, &self.begun) else {
+            return;
+        };
         let path = match question {
             Question::Readiness => &http.ready_path,
             Question::Health => &http.health_path,
@@ -355,7 +367,8 @@ impl Component {
     fn outcome(&self, waiting: &Waiting, now: Instant) -> Option<Result<Arc<ComponentView>, Error>> {
         let (id, facts) = (&self.place.id, self.machine.facts());
         let failed = || facts.last_error.as_ref().map(|fault| Err(Error::failed(id, fault)));
-        let slow = || Err(Error::Slow { id: Arc::clone(id), state: facts.state, after: now.duration_since(waiting.since) });
+        let slow =
+            || Err(Error::Slow { id: Arc::clone(id), state: facts.state, after: now.duration_since(waiting.since) });
         let settled = match (waiting.order, facts.state) {
             (Order::Stop, ComponentState::Stopped) => Some(Ok(self.entry.now())),
             // Somebody started it meanwhile.

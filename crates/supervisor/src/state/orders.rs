@@ -25,7 +25,9 @@ impl Machine {
             Phase::Configured | Phase::Stopped | Phase::Failed | Phase::Delayed { .. } => {
                 self.begin(now, "it is started");
             }
-            Phase::Draining { then, .. } | Phase::Terminating { then, .. } | Phase::Killing { then, .. } => *then = Then::Start,
+            Phase::Draining { then, .. } | Phase::Terminating { then, .. } | Phase::Killing { then, .. } => {
+                *then = Then::Start
+            }
             Phase::Beginning { .. }
             | Phase::Probing { .. }
             | Phase::Initialising { .. }
@@ -49,7 +51,9 @@ impl Machine {
             }
             Phase::Probing { .. } | Phase::Initialising { .. } => self.terminate(wanted, now),
             Phase::Up(_) | Phase::Away { .. } => self.drain(wanted, now),
-            Phase::Draining { then, .. } | Phase::Terminating { then, .. } | Phase::Killing { then, .. } => *then = wanted,
+            Phase::Draining { then, .. } | Phase::Terminating { then, .. } | Phase::Killing { then, .. } => {
+                *then = wanted
+            }
         }
     }
 

@@ -54,7 +54,6 @@ fn report() -> ModuleReport {
 struct World {
     kind: Kind,
     machine: Machine,
-    start: Instant,
     now: At,
     /// Where a `Begin` waits for its answer.
     beginning: Option<u64>,
@@ -85,7 +84,6 @@ impl World {
         Self {
             kind: config.kind,
             machine: Machine::new(Arc::new(config), now.wall),
-            start: now.instant,
             now,
             beginning: None,
             process: None,
@@ -202,7 +200,11 @@ impl World {
     fn probed(&mut self, is_ok: bool) {
         let Some((start, question)) = self.asked.take() else { return };
         let message = if is_ok { "200" } else { "503" };
-        self.apply(Event::Probed { start, question, probe: Probe { is_ok, took: Duration::ZERO, message: message.into() } });
+        self.apply(Event::Probed {
+            start,
+            question,
+            probe: Probe { is_ok, took: Duration::ZERO, message: message.into() },
+        });
     }
 
     fn answered(&mut self, answer: Result<ModuleReport, Fault>) {

@@ -12,10 +12,7 @@ fn a_component_becomes_ready_only_after_its_report() {
     assert_eq!(world.state(), State::Starting);
     world.answered(Ok(report()));
     assert_eq!(world.state(), State::Ready);
-    assert_eq!(
-        world.told,
-        ["configured -> starting: it is started", "starting -> ready: its report was accepted"]
-    );
+    assert_eq!(world.told, ["configured -> starting: it is started", "starting -> ready: its report was accepted"]);
 }
 
 #[test]
