@@ -140,7 +140,13 @@ impl JsonSchema for Filter {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let (filter, hook) = (generator.subschema_for::<Self>(), generator.subschema_for::<Hook>());
+        let about = |mut schema: Schema, what: &str| {
+            schema.insert("description".to_owned(), what.into());
+            schema
+        };
+        let filter = generator.subschema_for::<Self>();
+        let not = about(filter.clone(), "It does not hold.");
+        let hook = about(generator.subschema_for::<Hook>(), "The hook.");
         json_schema!({
             "description": "Which envelopes a component is asked about. All members of one object must hold. Evaluated by the host before any round trip.",
             "type": "object",
@@ -148,7 +154,7 @@ impl JsonSchema for Filter {
             "properties": {
                 "AND": { "description": "All of them hold.", "type": "array", "items": filter, "minItems": 1 },
                 "OR": { "description": "One of them holds.", "type": "array", "items": filter, "minItems": 1 },
-                "NOT": { "description": "It does not hold.", "allOf": [filter] },
+                "NOT": not,
                 "module": {
                     "description": "Pattern on the subject's name; `*` is any run of characters.",
                     "type": "string",
@@ -156,7 +162,7 @@ impl JsonSchema for Filter {
                 },
                 "namespace": { "description": "The subject's namespace.", "type": "string" },
                 "caller": { "description": "The caller's subject.", "type": "string" },
-                "hook": { "description": "The hook.", "allOf": [hook] },
+                "hook": hook,
             },
             "patternProperties": {
                 "^/": { "description": "The value that is at this JSON pointer into the payload." },

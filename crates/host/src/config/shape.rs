@@ -6,6 +6,9 @@ use serde_json::Value;
 use crate::config::document::escaped;
 use crate::config::fault::FaultCode;
 
+/// The most that TOML can write.
+const UNBOUNDED: u64 = i64::MAX.unsigned_abs();
+
 /// One fault.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Misfit {
@@ -85,7 +88,10 @@ impl<'a> Walk<'a> {
                 let (least, most) = range(schema);
                 let fits = number.as_u64().is_some_and(|number| (least..=most).contains(&number));
                 if kinds == ["integer"] && !fits {
-                    let hint = format!("give a number from {least} to {most}");
+                    let hint = match most {
+                        UNBOUNDED => format!("give a number of at least {least}"),
+                        most => format!("give a number from {least} to {most}"),
+                    };
                     self.fault(FaultCode::ValueRange, pointer, format!(" cannot be {number}"), hint);
                 }
             }
@@ -99,6 +105,7 @@ impl<'a> Walk<'a> {
             let place = format!("{pointer}/{}", escaped(name));
             match known.and_then(|known| known.get(name)) {
                 Some(of) => self.value(value, of, &place),
+                None if is_free(name, schema) => {}
                 None if schema["additionalProperties"] == Value::Bool(false) => {
                     let names = known.into_iter().flat_map(|known| known.keys().map(String::as_str));
                     let hint = match nearest(name, names.clone()) {
@@ -114,6 +121,12 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// Whether names that begin as this one does are the operator's: `^/` in `patternProperties`, say.
+fn is_free(name: &str, schema: &Value) -> bool {
+    let patterns = schema["patternProperties"].as_object().into_iter().flat_map(|patterns| patterns.keys());
+    patterns.filter_map(|pattern| pattern.strip_prefix('^')).any(|start| name.starts_with(start))
 }
 
 /// The texts of which a value must be one; none where it is no such choice.
@@ -134,8 +147,7 @@ fn range(schema: &Value) -> (u64, u64) {
     let most = match schema["format"].as_str() {
         Some("uint16") => u64::from(u16::MAX),
         Some("uint32") => u64::from(u32::MAX),
-        // What TOML can write.
-        _ => i64::MAX.unsigned_abs(),
+        _ => UNBOUNDED,
     };
     (schema["minimum"].as_u64().unwrap_or(0), schema["maximum"].as_u64().unwrap_or(most))
 }
