@@ -22,6 +22,13 @@ pub(crate) use staging::Staging;
 /// The first argument of a program that is started as a shim.
 const SHIM: &str = "__shim";
 
+/// Runs the supervisor's shim where the process was started as one. A program that serves asks this before anything else in `main`:
+/// the host starts each component through a process of the same program.
+#[must_use]
+pub fn shim() -> Option<std::process::ExitCode> {
+    (std::env::args_os().nth(1)? == SHIM).then(supervisor::shim::main)
+}
+
 /// How this program is started as a shim.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 
 mod answer;
 mod call;
+mod components;
 pub(crate) mod front;
 mod metrics;
 mod modules;
@@ -11,6 +12,7 @@ mod pipelines;
 mod process;
 mod request;
 mod resource;
+mod staging;
 mod stream;
 
 use std::sync::Arc;
@@ -66,7 +68,9 @@ impl Http {
 
     async fn serve(&self, head: Parts, body: Body) -> Result<Response<Body>, Error> {
         let resource = Resource::of(&head.method, head.uri.path())?;
-        if !matches!(resource, Resource::Modules | Resource::Pipelines | Resource::Runs) {
+        let takes_query =
+            matches!(resource, Resource::Modules | Resource::Pipelines | Resource::Runs | Resource::ComponentLogs(_));
+        if !takes_query {
             request::no_query(&head)?;
         }
         match resource {
@@ -95,6 +99,11 @@ impl Http {
             Resource::Pipeline(name) => pipelines::one(&self.client, head, body, name).await,
             Resource::Runs => pipelines::runs(&self.client, head).await,
             Resource::Run(id) => pipelines::record(&self.client, head, id).await,
+            Resource::Components => components::list(&self.client, head).await,
+            Resource::Component(id) => components::get(&self.client, head, id).await,
+            Resource::ChangeComponent(id, change) => components::change(&self.client, head, id, change).await,
+            Resource::ComponentLogs(id) => components::logs(&self.client, head, id).await,
+            Resource::Staged(key) => staging::one(&self.client, head, body, key).await,
         }
     }
 

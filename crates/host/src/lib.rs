@@ -27,6 +27,7 @@ mod telemetry;
 mod tls;
 mod watch;
 
+pub use components::shim;
 pub use config::Config;
 pub use runtime::runtime;
 pub use serve::{Addresses, Running, ServeError, serve};

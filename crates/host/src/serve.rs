@@ -177,10 +177,8 @@ pub async fn serve(
     }
     let access = AccessLayer::new(Access::new(&config, registry.clone(), admitted.clone()));
     let options = pipelines::Options::of(&config);
-    let chain = middleware::Options {
-        order: config.middleware.chain.clone(),
-        audit_queue: config.middleware.audit_queue,
-    };
+    let chain =
+        middleware::Options { order: config.middleware.chain.clone(), audit_queue: config.middleware.audit_queue };
     let (middleware, audits) =
         Middleware::new(components.supervisor.clone(), registry.clone(), telemetry.clone(), chain);
     let auditing = CancellationToken::new();

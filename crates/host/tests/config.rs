@@ -90,6 +90,14 @@ fn without_any_source_the_defaults_hold() {
     pipelines.cache_bytes = 67108864 (default)
     unary.allow = ["127.0.0.0/8","::1/128"] (default)
     unary.ca_file = "" (default)
+    components_dir = "/home/ada/.local/share/modrack/components.d" (default)
+    bundled = false (default)
+    bundle_dir = "" (default)
+    middleware.chain = [] (default)
+    middleware.audit_queue = 1024 (default)
+    staging.max_entries = 1024 (default)
+    staging.max_bytes = 16777216 (default)
+    staging.ttl_ms = 3600000 (default)
     "#);
     assert_eq!(loaded.file, None);
 }

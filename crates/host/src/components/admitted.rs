@@ -47,7 +47,10 @@ impl Admitted {
     /// Whose token it is. All are compared, whichever fits, so that the time tells nothing.
     pub(crate) fn by_token(&self, shown: &str) -> Option<Arc<Start>> {
         let picture = Arc::clone(&self.0.borrow());
-        picture.starts.iter().fold(None, |found, start| if start.token.is(shown) { Some(Arc::clone(start)) } else { found })
+        picture
+            .starts
+            .iter()
+            .fold(None, |found, start| if start.token.is(shown) { Some(Arc::clone(start)) } else { found })
     }
 
     /// Who serves a session, if a component does.
@@ -64,7 +67,8 @@ impl Admitted {
             return Ok(None);
         };
         if !start.namespaces.as_ref().is_some_and(|grant| grant.covers(&registration.namespace)) {
-            let message = format!("`{}` may not serve `{}`; see its `module_id`", start.subject, registration.namespace);
+            let message =
+                format!("`{}` may not serve `{}`; see its `module_id`", start.subject, registration.namespace);
             return Err(Error::of(codes::NAMESPACE_DENIED, message));
         }
         if self.0.borrow().draining.iter().any(|draining| Arc::ptr_eq(draining, &start)) {

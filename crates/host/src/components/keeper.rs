@@ -46,7 +46,12 @@ impl Facts {
     ///
     /// # Errors
     /// `host.stopping`.
-    pub(crate) async fn registered(&self, session: SessionId, start: Arc<Start>, is_callable: bool) -> Result<(), Error> {
+    pub(crate) async fn registered(
+        &self,
+        session: SessionId,
+        start: Arc<Start>,
+        is_callable: bool,
+    ) -> Result<(), Error> {
         let (known, answer) = oneshot::channel();
         let stopping = || Error::of(codes::HOST_STOPPING, "the host is shutting down");
         let fact = Fact::Registered { session, start, is_callable, known };
@@ -143,7 +148,8 @@ impl Keeper {
             }
             HostRequest::Revoke { id, start } => self.revoke(&id, start),
             HostRequest::Drain { id, within, done } => {
-                let draining = self.published.borrow().starts.iter().filter(|start| start.component == id).cloned().collect();
+                let draining =
+                    self.published.borrow().starts.iter().filter(|start| start.component == id).cloned().collect();
                 self.change(|picture| picture.draining = [std::mem::take(&mut picture.draining), draining].concat());
                 let drain = Drain {
                     admitted: self.admitted.clone(),

@@ -134,7 +134,9 @@ mod tests {
         for text in ["list", "watch", "metrics", "pipelines", "components"].into_iter().chain(calls) {
             assert_eq!(Scope::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "*", "List", "call", "call:", "call:text", "call:*.text", "call:.*", "call:a b.*", "admin", "staging"] {
+        for text in
+            ["", "*", "List", "call", "call:", "call:text", "call:*.text", "call:.*", "call:a b.*", "admin", "staging"]
+        {
             assert_eq!(Scope::parse(text), None, "{text}");
         }
     }

@@ -61,14 +61,6 @@ pub struct Staging {
     pub ttl: Duration,
 }
 
-impl Components {
-    /// The component with this id.
-    #[must_use]
-    pub fn get(&self, id: &str) -> Option<&ComponentConfig> {
-        self.all.iter().map(|component| &component.config).find(|config| config.id == id)
-    }
-}
-
 /// What is known of the form of a component.
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(ComponentConfig).to_value());
 
@@ -97,6 +89,7 @@ pub(super) fn read(r: &mut Reader<'_>, tables: BTreeMap<String, Document>, data_
     for (id, document) in tables {
         layers.entry(id).or_default().push(document);
     }
+    r.note_components(layers.keys());
     if layers.len() > MAX_COMPONENTS {
         let message = format!("there are {} components, at most {MAX_COMPONENTS} are taken", layers.len());
         let origin = r.origin("components_dir");
@@ -122,15 +115,18 @@ pub(super) fn read_middleware(r: &mut Reader<'_>) -> Middleware {
 
 /// The chain names components, each once.
 pub(super) fn check_chain(r: &mut Reader<'_>, config: &Config) {
-    let (key, components, chain) = ("middleware.chain", &config.components, &config.middleware.chain);
+    let (key, chain) = ("middleware.chain", &config.middleware.chain);
     for (i, id) in chain.iter().enumerate() {
         let origin = r.origin(key);
         if chain[..i].contains(id) {
             let message = format!("`{key}` names `{id}` twice");
-            r.fault(key, origin, Refusal::new(FaultCode::ValueConflict, message, "a component is asked once at a hook"));
-        } else if components.get(id).is_none() && (components.bundled || !r.is_bundle(id)) {
-            let known = components.all.iter().map(|component| component.config.id.as_str());
-            let hint = match shape::nearest(id, known) {
+            r.fault(
+                key,
+                origin,
+                Refusal::new(FaultCode::ValueConflict, message, "a component is asked once at a hook"),
+            );
+        } else if !r.noted_components().contains(id) {
+            let hint = match shape::nearest(id, r.noted_components().iter().map(String::as_str)) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "name components by their ids; those of bundles are there with `bundled = true`".to_owned(),
             };
@@ -175,26 +171,25 @@ fn component(r: &mut Reader<'_>, id: &str, layers: Vec<Document>, bundles: &BTre
             (misfit, origin)
         }));
     }
-    let mut merged = None;
-    if faults.is_empty() {
-        let all = layers.iter().map(|layer| Layer {
-            origin: layer.path.display().to_string(),
-            base: layer.directory.clone(),
-            value: with_id(id, &layer.value),
-        });
-        let misfits = match supervisor::config::merge(all.collect()) {
-            Ok(layered) => {
-                let misfits = rules::check(&layered.config);
-                merged = Some(layered);
-                misfits
-            }
-            Err(faults) => faults.into_iter().map(rules::misfit).collect(),
-        };
-        faults.extend(misfits.into_iter().map(|misfit| {
+    let all = layers.iter().map(|layer| Layer {
+        origin: layer.path.display().to_string(),
+        base: layer.directory.clone(),
+        value: with_id(id, &layer.value),
+    });
+    let (merged, misfits) = match supervisor::config::merge(all.collect()) {
+        Ok(layered) => {
+            let misfits = rules::check(&layered.config);
+            (Some(layered), misfits)
+        }
+        Err(faults) => (None, faults.into_iter().map(rules::misfit).collect()),
+    };
+    for misfit in misfits {
+        // What was said of its form need not be said again.
+        if !faults.iter().any(|(told, _)| is_about(&misfit.pointer, &told.pointer)) {
             let layer = layers.iter().rev().find(|layer| layer.has(&misfit.pointer)).unwrap_or(last);
             let origin = layer.origin(&misfit.pointer);
-            (misfit, origin)
-        }));
+            faults.push((misfit, origin));
+        }
     }
     r.entries(entries(id, merged.as_ref(), &layers));
     let sound = faults.is_empty();
@@ -204,6 +199,11 @@ fn component(r: &mut Reader<'_>, id: &str, layers: Vec<Document>, bundles: &BTre
         r.fault(&key, origin, Refusal::new(fault.code, message, fault.hint));
     }
     merged.filter(|_| sound)
+}
+
+/// Whether a pointer leads to the place of another, or into it.
+fn is_about(pointer: &str, place: &str) -> bool {
+    pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The table, with the id that its place gives it.

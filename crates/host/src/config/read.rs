@@ -48,8 +48,8 @@ pub(super) struct Reader<'a> {
     file: Option<PathBuf>,
     settings: BTreeMap<String, Setting>,
     asked: BTreeSet<String>,
-    /// Ids of bundles that are there, in use or not.
-    bundles: BTreeSet<String>,
+    /// Ids of all components that somebody speaks of, those of bundles that are not in use and those with faults among them.
+    components: BTreeSet<String>,
     entries: Vec<Entry>,
     faults: Vec<Fault>,
 }
@@ -57,8 +57,8 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(sources: &'a Sources, layers: Layers) -> Self {
         let Layers { settings, file, components: _ } = layers;
-        let (asked, bundles) = (BTreeSet::new(), BTreeSet::new());
-        Self { sources, file, settings, asked, bundles, entries: Vec::new(), faults: Vec::new() }
+        let (asked, components) = (BTreeSet::new(), BTreeSet::new());
+        Self { sources, file, settings, asked, components, entries: Vec::new(), faults: Vec::new() }
     }
 
     /// Where the value in force of a key was set.
@@ -287,14 +287,14 @@ impl<'a> Reader<'a> {
         Some(self.sources.program.as_deref()?.parent()?.parent()?.join("bundle"))
     }
 
-    /// Notes which bundles there are.
-    pub(super) fn offer_bundles(&mut self, ids: impl Iterator<Item = String>) {
-        self.bundles.extend(ids);
+    /// Notes of which components somebody speaks.
+    pub(super) fn note_components<'i>(&mut self, ids: impl Iterator<Item = &'i String>) {
+        self.components.extend(ids.cloned());
     }
 
-    /// Whether there is a bundle of this id, in use or not.
-    pub(super) fn is_bundle(&self, id: &str) -> bool {
-        self.bundles.contains(id)
+    /// Ids of all components that somebody speaks of, those of bundles that are not in use and those with faults among them.
+    pub(super) fn noted_components(&self) -> &BTreeSet<String> {
+        &self.components
     }
 
     /// Adds values that were read elsewhere.

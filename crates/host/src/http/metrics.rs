@@ -1,8 +1,9 @@
 //! `/metrics`: what the executor and the runs of pipelines counted, and what the host is, as OpenMetrics text. Counts nothing
 //! itself; each scrape takes a snapshot.
 //!
-//! The labels are bounded: a series belongs to a registered module or a stored pipeline, and leaves with it.
+//! The labels are bounded: a series belongs to a registered module, a stored pipeline or a configured component, and leaves with it.
 
+mod components;
 mod middleware;
 mod pipelines;
 
@@ -20,6 +21,7 @@ use protocol::DataPlane;
 use tonic::body::Body;
 
 use crate::http::answer;
+use crate::http::metrics::components::Components;
 use crate::http::metrics::middleware::Decisions;
 use crate::http::metrics::pipelines::Pipelines;
 use crate::http::process::Process;
@@ -37,6 +39,7 @@ pub(crate) async fn page(client: &ClientSurface, door: &Door) -> Response<Body> 
         calls: client.executor.counted(),
         pipelines: Pipelines::of(client).await,
         decisions: Decisions::of(&client.middleware),
+        components: Components::of(&client.components).await,
         modules: routes.len(),
         sessions: sessions.len(),
         connections: door.open_connections(),
@@ -50,6 +53,7 @@ struct Snapshot {
     calls: Vec<Counted>,
     pipelines: Pipelines,
     decisions: Decisions,
+    components: Components,
     modules: usize,
     sessions: usize,
     connections: usize,
@@ -146,6 +150,7 @@ impl Collector for Snapshot {
         self.calls(&mut encoder)?;
         self.pipelines.encode(&mut encoder)?;
         self.decisions.encode(&mut encoder)?;
+        self.components.encode(&mut encoder)?;
         self.host(&mut encoder)?;
         self.process(&mut encoder)
     }
@@ -153,11 +158,13 @@ impl Collector for Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::collections::BTreeMap;
+    use std::time::{Duration, SystemTime};
 
     use ::middleware::Hook;
     use executor::{CountedCache, CountedPolicies};
     use protocol::Category;
+    use protocol::component::{ComponentKind, ComponentState, ComponentView, ProbeResult, ProcessUsage};
 
     use super::*;
     use crate::middleware::CountedDecisions;
@@ -201,6 +208,45 @@ mod tests {
         Decisions { counted: vec![counted], audits_dropped: 2 }
     }
 
+    fn components() -> Components {
+        let probe = |ok| ProbeResult {
+            ok,
+            at: SystemTime::UNIX_EPOCH,
+            took: Duration::from_millis(2),
+            message: String::new(),
+            in_a_row: 1,
+        };
+        let view = ComponentView {
+            id: "dator-http".into(),
+            module_id: "dator".into(),
+            component_id: "middleware.dator".into(),
+            kind: ComponentKind::HttpLocalJson,
+            enabled: true,
+            state: ComponentState::Degraded,
+            since: SystemTime::UNIX_EPOCH,
+            pid: Some(7),
+            starts: 3,
+            restarts: 2,
+            restarts_in_window: 1,
+            next_restart: None,
+            readiness: Some(probe(true)),
+            health: Some(probe(false)),
+            last_error: None,
+            report: None,
+            sandbox: None,
+            usage: Some(ProcessUsage { cpu: Duration::from_millis(1500), memory: 4096, processes: 2 }),
+            endpoint: String::new(),
+            hooks: Vec::new(),
+            sessions: Vec::new(),
+            answered: 5,
+            failed: 1,
+            config_json: String::new(),
+            layers: Vec::new(),
+            bundle: BTreeMap::new(),
+        };
+        Components { views: vec![view], kept: vec![(2, 30)] }
+    }
+
     #[test]
     fn the_page_shows_each_module_and_plane() {
         let mut durations = vec![0; BUCKETS.len() + 1];
@@ -220,6 +266,7 @@ mod tests {
             calls: vec![counted],
             pipelines: pipelines(),
             decisions: decisions(),
+            components: components(),
             modules: 1,
             sessions: 1,
             connections: 2,
@@ -302,6 +349,68 @@ mod tests {
         # HELP modrack_cache_entries Outputs in a cache
         # TYPE modrack_cache_entries gauge
         modrack_cache_entries{cache="memory"} 3
+        # HELP modrack_middleware_decisions Decisions of middleware that were accepted; at the hook audit, envelopes that were taken
+        # TYPE modrack_middleware_decisions counter
+        modrack_middleware_decisions_total{component="dator-http",hook="pre_invoke",decision="allow"} 3
+        modrack_middleware_decisions_total{component="dator-http",hook="pre_invoke",decision="reject"} 1
+        # HELP modrack_middleware_failures Failures of middleware by their codes, those that failed no call included
+        # TYPE modrack_middleware_failures counter
+        modrack_middleware_failures_total{component="dator-http",hook="pre_invoke",code="middleware.timeout"} 1
+        # HELP modrack_middleware_duration_seconds Time from an envelope to its answer or failure
+        # TYPE modrack_middleware_duration_seconds histogram
+        # UNIT modrack_middleware_duration_seconds seconds
+        modrack_middleware_duration_seconds_sum{component="dator-http",hook="pre_invoke"} 0.009
+        modrack_middleware_duration_seconds_count{component="dator-http",hook="pre_invoke"} 5
+        modrack_middleware_duration_seconds_bucket{le="+Inf",component="dator-http",hook="pre_invoke"} 5
+        # HELP modrack_middleware_audits_dropped Audits that found no room in the queue
+        # TYPE modrack_middleware_audits_dropped counter
+        modrack_middleware_audits_dropped_total 2
+        # HELP modrack_component_state Where a component is in its life: 1 for its state, 0 for the others
+        # TYPE modrack_component_state gauge
+        modrack_component_state{component="dator-http",state="configured"} 0
+        modrack_component_state{component="dator-http",state="starting"} 0
+        modrack_component_state{component="dator-http",state="ready"} 0
+        modrack_component_state{component="dator-http",state="degraded"} 1
+        modrack_component_state{component="dator-http",state="stopping"} 0
+        modrack_component_state{component="dator-http",state="stopped"} 0
+        modrack_component_state{component="dator-http",state="failed"} 0
+        # HELP modrack_component_starts Starts of a component, restarts among them
+        # TYPE modrack_component_starts counter
+        modrack_component_starts_total{component="dator-http"} 3
+        # HELP modrack_component_restarts Restarts of a component by its policy
+        # TYPE modrack_component_restarts counter
+        modrack_component_restarts_total{component="dator-http"} 2
+        # HELP modrack_component_probe_ok Whether the last probe of a component was answered as it has to be
+        # TYPE modrack_component_probe_ok gauge
+        modrack_component_probe_ok{component="dator-http",probe="readiness"} 1
+        modrack_component_probe_ok{component="dator-http",probe="health"} 0
+        # HELP modrack_component_probe_duration_seconds How long the last probe of a component took
+        # TYPE modrack_component_probe_duration_seconds gauge
+        # UNIT modrack_component_probe_duration_seconds seconds
+        modrack_component_probe_duration_seconds{component="dator-http",probe="readiness"} 0.002
+        modrack_component_probe_duration_seconds{component="dator-http",probe="health"} 0.002
+        # HELP modrack_component_up Whether a process of a component runs
+        # TYPE modrack_component_up gauge
+        modrack_component_up{component="dator-http"} 1
+        # HELP modrack_component_cpu_seconds User and system time of a component's processes since its start
+        # TYPE modrack_component_cpu_seconds counter
+        # UNIT modrack_component_cpu_seconds seconds
+        modrack_component_cpu_seconds_total{component="dator-http"} 1.5
+        # HELP modrack_component_resident_memory_bytes Memory of a component's processes that is in use
+        # TYPE modrack_component_resident_memory_bytes gauge
+        # UNIT modrack_component_resident_memory_bytes bytes
+        modrack_component_resident_memory_bytes{component="dator-http"} 4096
+        # HELP modrack_component_invocations Invocations of a component: answered with a decision that was accepted, or failed
+        # TYPE modrack_component_invocations counter
+        modrack_component_invocations_total{component="dator-http",outcome="answered"} 5
+        modrack_component_invocations_total{component="dator-http",outcome="failed"} 1
+        # HELP modrack_component_staged_entries Values that a component keeps at the host
+        # TYPE modrack_component_staged_entries gauge
+        modrack_component_staged_entries{component="dator-http"} 2
+        # HELP modrack_component_staged_bytes What the values that a component keeps at the host take
+        # TYPE modrack_component_staged_bytes gauge
+        # UNIT modrack_component_staged_bytes bytes
+        modrack_component_staged_bytes{component="dator-http"} 30
         # HELP modrack_modules Registered modules
         # TYPE modrack_modules gauge
         modrack_modules 1

@@ -5,6 +5,7 @@ mod components;
 mod fixed;
 mod operation;
 mod pipelines;
+mod supervised;
 #[cfg(test)]
 mod tests;
 
@@ -64,8 +65,10 @@ impl Cache {
 pub(crate) fn document(routes: &Routes, secured: bool) -> Value {
     let mut paths = fixed::paths();
     paths.extend(pipelines::paths());
+    paths.extend(supervised::paths());
     let mut schemas = components::schemas();
     schemas.extend(pipelines::schemas());
+    schemas.extend(supervised::schemas());
     for route in routes.iter() {
         operation::add(route, &mut paths, &mut schemas);
     }
@@ -90,7 +93,7 @@ pub(crate) fn document(routes: &Routes, secured: bool) -> Value {
     if secured {
         document["security"] = json!([{ "bearer": [] }]);
         document["components"]["securitySchemes"] = json!({
-            "bearer": { "type": "http", "scheme": "bearer", "description": "A token of `[[clients]]`." },
+            "bearer": { "type": "http", "scheme": "bearer", "description": "A token of `[[clients]]`, of a live session or of a component." },
         });
         // Probes have no secrets.
         for path in ["/healthz", "/readyz"] {
@@ -107,9 +110,11 @@ fn tags(routes: &Routes) -> Vec<Value> {
     namespaces.dedup();
     let host = json!({ "name": "host", "description": "The host itself." });
     let pipelines = json!({ "name": "pipelines", "description": "Pipelines and their runs." });
+    let components =
+        json!({ "name": "components", "description": "The processes beside the host, and what they keep here." });
     let named =
         namespaces.into_iter().map(|name| json!({ "name": name, "description": format!("The modules of `{name}`.") }));
-    [host, pipelines].into_iter().chain(named).collect()
+    [host, pipelines, components].into_iter().chain(named).collect()
 }
 
 /// A reference to a component.

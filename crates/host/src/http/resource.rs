@@ -4,6 +4,8 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use protocol::{Error, codes};
 
+use crate::http::components::Change;
+
 /// What can be asked for. Names of modules are as the caller wrote them, without their percent-encoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Resource {
@@ -39,6 +41,16 @@ pub(crate) enum Resource {
     Runs,
     /// `/v1/runs/{id}`
     Run(String),
+    /// `/v1/components`
+    Components,
+    /// `/v1/components/{id}`
+    Component(String),
+    /// `/v1/components/{id}:start`, `:stop`, `:restart`
+    ChangeComponent(String, Change),
+    /// `/v1/components/{id}/logs`
+    ComponentLogs(String),
+    /// `/v1/staging/{key}`; the key may have `/` in it.
+    Staged(String),
 }
 
 impl Resource {
@@ -51,7 +63,8 @@ impl Resource {
         let allow = match resource {
             Self::Call(_) | Self::Batch(_) | Self::Stream(_) => "POST",
             Self::CheckPipeline | Self::RunPipeline | Self::StreamPipeline => "POST",
-            Self::Pipeline(_) => "GET, HEAD, PUT, DELETE",
+            Self::ChangeComponent(..) => "POST",
+            Self::Pipeline(_) | Self::Staged(_) => "GET, HEAD, PUT, DELETE",
             _ => "GET, HEAD",
         };
         if allow.split(", ").any(|allowed| allowed == method.as_str()) {
@@ -69,12 +82,19 @@ impl Resource {
             "/v1/modules" => Self::Modules,
             "/v1/pipelines" => Self::Pipelines,
             "/v1/runs" => Self::Runs,
+            "/v1/components" => Self::Components,
             path => {
                 if let Some(name) = below(path, "/v1/pipelines/") {
                     return Some(Self::Pipeline(name));
                 }
                 if let Some(id) = below(path, "/v1/runs/") {
                     return Some(Self::Run(id));
+                }
+                if let Some(rest) = path.strip_prefix("/v1/components/") {
+                    return component(rest);
+                }
+                if let Some(key) = path.strip_prefix("/v1/staging/").filter(|key| !key.is_empty()) {
+                    return Some(Self::Staged(percent_decode_str(key).decode_utf8_lossy().into_owned()));
                 }
                 let verb = path.strip_prefix("/v1/pipelines").map(|verb| percent_decode_str(verb).decode_utf8_lossy());
                 match verb.as_deref() {
@@ -94,6 +114,21 @@ impl Resource {
             }
         })
     }
+}
+
+/// What is behind `/v1/components/`.
+fn component(rest: &str) -> Option<Resource> {
+    if let Some(id) = rest.strip_suffix("/logs") {
+        return below(id, "").map(Resource::ComponentLogs);
+    }
+    let id = below(rest, "")?;
+    Some(match id.rsplit_once(':') {
+        None => Resource::Component(id),
+        Some((id, "start")) => Resource::ChangeComponent(id.to_owned(), Change::Start),
+        Some((id, "stop")) => Resource::ChangeComponent(id.to_owned(), Change::Stop),
+        Some((id, "restart")) => Resource::ChangeComponent(id.to_owned(), Change::Restart),
+        Some(_) => return None,
+    })
 }
 
 /// The one segment of a path behind a prefix, without its percent-encoding.
@@ -123,6 +158,16 @@ mod tests {
             ("/v1/pipelines:put", None),
             ("/v1/pipelines/Loud", Some(Resource::Pipeline("Loud".to_owned()))),
             ("/v1/runs/12", Some(Resource::Run("12".to_owned()))),
+            ("/v1/components", Some(Resource::Components)),
+            ("/v1/components/text-a", Some(Resource::Component("text-a".to_owned()))),
+            ("/v1/components/text.a%3Arestart", Some(Resource::ChangeComponent("text.a".to_owned(), Change::Restart))),
+            ("/v1/components/text-a/logs", Some(Resource::ComponentLogs("text-a".to_owned()))),
+            ("/v1/components/text-a:kill", None),
+            ("/v1/components//logs", None),
+            ("/v1/components/a/b", None),
+            ("/v1/staging/run/1", Some(Resource::Staged("run/1".to_owned()))),
+            ("/v1/staging/run%2F1", Some(Resource::Staged("run/1".to_owned()))),
+            ("/v1/staging/", None),
             ("/v1/pipelines/", None),
             ("/v1/modules/text/Upper", None),
             ("/v1/", None),

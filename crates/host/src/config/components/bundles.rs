@@ -65,7 +65,7 @@ pub(super) fn read(r: &mut Reader<'_>, directory: Option<&Path>, wanted: bool) -
             r.fault("bundle_dir", origin, refusal);
         }
     }
-    r.offer_bundles(found.keys().cloned());
+    r.note_components(found.keys());
     found
 }
 

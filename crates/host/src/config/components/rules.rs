@@ -17,7 +17,12 @@ pub(super) fn misfit(fault: ConfigFault) -> Misfit {
     } else {
         FaultCode::ValueInvalid
     };
-    Misfit { code, pointer: fault.pointer, message: format!(": {}", fault.message), hint: fault.hint }
+    let message = if fault.message.starts_with("missing field") {
+        " is missing".to_owned()
+    } else {
+        format!(": {}", fault.message)
+    };
+    Misfit { code, pointer: fault.pointer, message, hint: fault.hint }
 }
 
 /// What the host would not understand of a component that the supervisor takes.

@@ -46,6 +46,6 @@ async fn a_host_with_tokens_asks_for_them_everywhere_but_at_the_probes() {
         let operation = secured["paths"][path]["get"].as_object_mut().unwrap();
         operation.remove("security").unwrap()
     });
-    insta::assert_snapshot!(json!([needed, schemes, probes]), @r#"[[{"bearer":[]}],{"bearer":{"description":"A token of `[[clients]]`.","scheme":"bearer","type":"http"}},[[],[]]]"#);
+    insta::assert_snapshot!(json!([needed, schemes, probes]), @r#"[[{"bearer":[]}],{"bearer":{"description":"A token of `[[clients]]`, of a live session or of a component.","scheme":"bearer","type":"http"}},[[],[]]]"#);
     assert_eq!(secured, open, "nothing else differs");
 }
