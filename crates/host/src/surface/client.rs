@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::access::Principal;
-use crate::middleware::Middleware;
 use crate::components::Components;
+use crate::middleware::Middleware;
 use crate::pipelines::Pipelines;
 use crate::surface::calls::{self, Asked, Waits, With};
 use crate::surface::components::LogStream;
