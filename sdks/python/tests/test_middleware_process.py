@@ -272,6 +272,20 @@ def test_handlers_that_block_do_not_delay_health_and_are_bounded(tmp_path: Path)
         assert at.invoke("post_invoke", "x")[1]["error"]["code"] == "module.overloaded"
 
 
+def test_answers_on_a_connection_that_stays_open_do_not_wait_for_acknowledgements(tmp_path: Path) -> None:
+    with served(tmp_path) as at:
+        connection = http.client.HTTPConnection("127.0.0.1", at.port, timeout=WAIT)
+        body = json.dumps(envelope("pre_invoke", {"text": "a"}))
+        took: list[float] = []
+        for _ in range(25):
+            began = time.monotonic()
+            connection.request("POST", "/v1/middleware/invoke", body, {"X-Modrack-Auth": TOKEN})
+            assert connection.getresponse().read()
+            took.append(time.monotonic() - began)
+        connection.close()
+        assert sorted(took)[len(took) // 2] < 0.03
+
+
 def test_a_handler_is_cancelled_when_its_host_leaves(tmp_path: Path) -> None:
     with served(tmp_path) as at:
         body = json.dumps(envelope("pre_invoke", {"text": "sleep"})).encode()
