@@ -5,11 +5,12 @@ mod cut;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use protocol::component::LogLine;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use self::cut::Cut;
 
@@ -18,6 +19,13 @@ pub const MOST_BYTES: usize = 4 << 20;
 
 /// What is read at once.
 const CHUNK: usize = 64 << 10;
+
+/// Most bytes of a stream that are read within [`TURN`]: who writes more waits for the next. Reading has to cost the host a part of
+/// one core at most, whatever a component does.
+const MOST_IN_A_TURN: usize = 16 << 20;
+
+/// See [`MOST_IN_A_TURN`].
+const TURN: Duration = Duration::from_millis(100);
 
 /// Most lines that a reader is given at once.
 const BATCH: usize = 512;
@@ -51,19 +59,31 @@ impl Ring {
     }
 
     /// Reads a stream to its end and keeps its lines: without their ends, those longer than 8 KiB in pieces, U+FFFD for what is no
-    /// UTF-8. Goes on whatever readers do, so that the writer never waits for one. Of a chunk with more lines than the ring keeps,
-    /// the earlier ones are counted only: their numbers are used, their text is not.
+    /// UTF-8. Goes on whatever readers do, so that the writer never waits for one; but takes no more than 160 MiB/s, so that a writer
+    /// without end leaves the host its processor. Of a chunk with more lines than the ring keeps, the earlier ones are counted only:
+    /// their numbers are used, their text is not.
     pub async fn drain(&self, mut stream: impl AsyncRead + Unpin, is_stderr: bool, start: u64) {
         let mut cut = Cut::default();
         let mut chunk = vec![0; CHUNK];
+        let (mut turn, mut taken) = (Instant::now(), 0);
         loop {
             match stream.read(&mut chunk).await {
                 // A pipe that fails has no more to say.
                 Ok(0) | Err(_) => break,
-                Ok(read) => self.keep(&mut cut, &chunk[..read], is_stderr, start),
+                Ok(read) => {
+                    taken += read;
+                    self.keep(&mut cut, &chunk[..read], is_stderr, start);
+                }
             }
-            // Who writes without a pause must not keep a thread of the host for itself.
-            tokio::task::yield_now().await;
+            if taken >= MOST_IN_A_TURN {
+                sleep_until(turn + TURN).await;
+            } else {
+                // Who writes without a pause must not keep a thread of the host for itself.
+                tokio::task::yield_now().await;
+            }
+            if turn.elapsed() >= TURN {
+                (turn, taken) = (Instant::now(), 0);
+            }
         }
         if let Some(rest) = cut.rest() {
             self.push(1, [rest], is_stderr, start);

@@ -12,12 +12,13 @@ use self::table::Table;
 /// got loose by a double fork, which hangs below its shim. The shim itself does not count. Processor time includes that of
 /// processes that have ended and were waited for.
 ///
-/// None when the process has ended. Costs one pass over `/proc`: some microseconds per process of the machine.
+/// None when the process has ended, and in a process that did not start it. Costs one pass over `/proc`: some microseconds per process of the machine.
 #[must_use]
 pub fn of(pid: u32) -> Option<ProcessUsage> {
     let table = Table::read();
     let main = table.get(pid)?;
-    let shim = table.get(main.parent)?;
+    // An orphan has another parent, below which half of the machine may hang.
+    let shim = table.get(main.parent).filter(|shim| shim.parent == std::process::id())?;
     let tree = table.below(shim.pid);
     let ticks: u64 =
         shim.ticks_of_children + tree.iter().map(|process| process.ticks + process.ticks_of_children).sum::<u64>();

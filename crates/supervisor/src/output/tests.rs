@@ -71,3 +71,11 @@ async fn the_bytes_are_bounded_whatever_the_lines_are() {
     assert!(kept.bytes <= MOST_BYTES, "{}", kept.bytes);
     assert_eq!((kept.lines.len(), kept.latest), (MOST_BYTES / 8000, 2000));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_without_a_pause_gets_a_bounded_part_of_the_time() {
+    let begun = Instant::now();
+    filled(10, &vec![b'\n'; MOST_IN_A_TURN * 3 + 1]).await;
+    // Time stands still but for the waits.
+    assert_eq!(begun.elapsed(), TURN * 3);
+}

@@ -70,11 +70,9 @@ pub(super) async fn spawn(shim: &ShimCommand, launch: Launch) -> Result<Process,
 fn start(shim: &ShimCommand) -> io::Result<(Child, UnixStream)> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    // Its own process group: Ctrl-C at the host's terminal is the host's.
     let child = Command::new(&shim.program)
         .args(&shim.args)
         .env_clear()
-        .process_group(0)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What every program may read and execute: the system's libraries, and what they read by themselves. No `/etc` as a whole: keys and
-/// configurations of others are in it.
+/// configurations of others are in it. `/proc/self` is that of the main process alone: the kernel keeps the directory, not the name.
 pub(super) const SYSTEM: &[&str] = &[
     "/usr",
     "/bin",

@@ -39,6 +39,9 @@ fn watched(args: &[OsString]) -> io::Result<()> {
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     let mut host = UnixStream::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
     rustix::stdio::dup2_stdin(&null)?;
+    // Away from the terminal of the host: Ctrl-C there is the host's, and no component reads or writes it. Fails for one that leads
+    // a group already, which a person started.
+    rustix::process::setsid().ok();
     // Keeps no directory of the host in use.
     rustix::process::chdir("/")?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;

@@ -49,6 +49,7 @@ def facts(*arguments: str) -> None:
         descriptors=sorted(descriptors),
         cwd=os.getcwd(),
         umask=umask,
+        is_in_the_session_of_its_parent=os.getsid(0) == os.getppid(),
         leads_its_group=os.getpgrp() == os.getpid(),
         blocked=int(status["SigBlk"].strip(), 16),
         ignored=[signal.Signals(n).name for n in range(1, 32) if int(status["SigIgn"].strip(), 16) >> (n - 1) & 1],

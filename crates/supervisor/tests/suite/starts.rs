@@ -27,9 +27,11 @@ async fn a_process_has_no_descriptor_but_its_three_streams() {
 }
 
 #[tokio::test]
-async fn a_process_leads_its_group_blocks_no_signal_and_shows_its_files_to_nobody() {
+async fn a_process_leads_its_group_away_from_the_terminal_blocks_no_signal_and_shows_its_files_to_nobody() {
     let said = said(child(&["facts"])).await;
     assert_eq!(said["leads_its_group"], json!(true));
+    // The session is the shim's, which has no terminal.
+    assert_eq!(said["is_in_the_session_of_its_parent"], json!(true));
     assert_eq!(said["blocked"], json!(0));
     // Python ignores these two by itself.
     assert_eq!(said["ignored"], json!(["SIGPIPE", "SIGXFSZ"]));

@@ -5,12 +5,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 use serde_json::Value;
 use supervisor::ShimCommand;
 use supervisor::process::{self, Launch, Process, Stdin};
 use supervisor::sandbox::Plan;
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::ChildStdout;
 use tokio::time::timeout;
@@ -111,9 +111,12 @@ pub(crate) fn exists(pid: u32) -> bool {
 /// Waits until a process has ended.
 pub(crate) async fn ended(pid: u32) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    let Ok(descriptor) = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) else { return };
-    let descriptor = AsyncFd::new(descriptor).unwrap();
-    drop(timeout(LONG, descriptor.readable()).await.expect("it ends in time").unwrap());
+    let Ok(descriptor) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return };
+    let waiting = tokio::task::spawn_blocking(move || {
+        let limit = Timespec { tv_sec: LONG.as_secs().try_into().unwrap(), tv_nsec: 0 };
+        rustix::event::poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&limit)).unwrap()
+    });
+    assert_eq!(waiting.await.unwrap(), 1, "process {pid:?} ends in time");
 }
 
 /// The process above this one.
