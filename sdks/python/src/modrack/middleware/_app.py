@@ -20,6 +20,11 @@ HEALTH_PATH = "/healthz"
 INIT_PATH = "/v1/middleware/init"
 INVOKE_PATH = "/v1/middleware/invoke"
 
+# The messages of ASGI.
+_REQUEST, _DISCONNECT, _START, _BODY = (
+    f"http.{each}" for each in ("request", "disconnect", "response.start", "response.body")
+)
+
 _METHODS = {READY_PATH: "GET", HEALTH_PATH: "GET", INIT_PATH: "POST", INVOKE_PATH: "POST"}
 
 BODY_SECONDS = 10.0
@@ -66,8 +71,8 @@ class App:
             headers.append((b"connection", b"close"))  # what is left of the body is not read
         if status == 405:
             headers.append((b"allow", _METHODS[scope["path"]].encode("ascii")))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": _START, "status": status, "headers": headers})
+        await send({"type": _BODY, "body": body})
 
     async def _answer(self, scope: MutableMapping[str, Any], receive: _Receive) -> tuple[int, bytes]:
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -116,7 +121,7 @@ class App:
             async with asyncio.timeout(BODY_SECONDS):
                 while True:
                     message = await receive()
-                    if message["type"] != "http.request":
+                    if message["type"] != _REQUEST:
                         raise malformed("the connection closed before the whole body was there")
                     part: bytes = message.get("body", b"")
                     size += len(part)
@@ -146,7 +151,7 @@ async def _while_awaited(work: Coroutine[Any, Any, T], receive: _Receive) -> T:
 
     async def listen() -> None:
         nonlocal has_left
-        while (await receive())["type"] != "http.disconnect":
+        while (await receive())["type"] != _DISCONNECT:
             pass
         has_left = True
         current.cancel()
