@@ -3,14 +3,20 @@
 #[macro_use]
 mod matrix;
 
+mod arca;
 mod bad_answers;
 mod bad_bytes;
 mod bad_calls;
 mod bad_connections;
 mod bad_registrations;
 mod begun;
+mod bundle;
 mod calls;
 mod command_line;
+mod components;
+mod components_cli;
+mod components_processes;
+mod dev;
 mod ends_of_a_call;
 mod examples;
 mod failures;
@@ -20,6 +26,7 @@ mod groups;
 mod http;
 mod leases;
 mod losses;
+mod middleware;
 mod openapi;
 mod others;
 mod payloads;
@@ -30,5 +37,6 @@ mod report;
 mod security;
 mod stopping;
 mod streams;
+mod supervision;
 mod surface;
 mod telemetry;
