@@ -1,3 +1,3 @@
 """The version of this module; the report, the bundle and the build read it."""
 
-VERSION = "0.0.0"
+VERSION = "0.1.0"
