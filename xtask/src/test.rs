@@ -6,7 +6,7 @@ use xshell::{Shell, cmd};
 
 use crate::progress::Progress;
 use crate::workspace::Workspace;
-use crate::{fuzz, npm, packages, prerequisites, python, setup};
+use crate::{bundle, fuzz, npm, packages, prerequisites, python, setup};
 
 /// A part of the tests.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -133,6 +133,7 @@ fn end_to_end(workspace: &Workspace, progress: &Progress) -> Result<Vec<String>>
     progress.command("Rust provider", cmd!(shell, "cargo build --locked {provider...}"))?;
     let examples = ["--package", "modrack", "--example", "strings_modules"];
     progress.command("Rust modules of the examples", cmd!(shell, "cargo build --locked {examples...}"))?;
+    bundle::run(workspace, progress, None)?;
     {
         let _directory = shell.push_dir(npm::GOLDEN);
         progress.command("generated TypeScript client", npm::program(workspace, npm::GOLDEN, "tsc"))?;
