@@ -125,6 +125,19 @@ pub(crate) fn rust_fixture() -> PathBuf {
     existing(target().join("examples/fixture"), "cargo build -p modrack --example fixture --features otel")
 }
 
+/// The virtual environment with the SDK.
+#[must_use]
+pub fn python_environment() -> PathBuf {
+    existing(root().join(".venv"), "cargo xtask setup")
+}
+
+/// Where the bundled modules are.
+#[must_use]
+pub fn bundle() -> PathBuf {
+    let bundle = target().join("../bundle");
+    existing(bundle, "cargo xtask bundle").canonicalize().expect("it is there")
+}
+
 pub(crate) fn python() -> PathBuf {
     existing(root().join(".venv/bin/python"), "cargo xtask setup")
 }

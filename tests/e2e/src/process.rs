@@ -73,6 +73,11 @@ impl Process {
         kill_process(self.pid(), Signal::TERM).expect("the process has not been awaited yet");
     }
 
+    /// Asks the process to end, as Ctrl-C does.
+    pub fn signal_int(&self) {
+        kill_process(self.pid(), Signal::INT).expect("the process has not been awaited yet");
+    }
+
     /// Stops the process where it is: it runs no more, and nobody is told.
     pub fn signal_stop(&self) {
         kill_process(self.pid(), Signal::STOP).expect("the process has not been awaited yet");

@@ -1,7 +1,10 @@
 //! The fixture providers of `tests/fixtures` as processes, one per language, on the plane that a test asks for.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+
+use serde_json::{Value, json};
 
 use protocol::generated::provider::v1::DataPlane;
 
@@ -29,6 +32,28 @@ impl Language {
             Self::TypeScript => "typescript",
             Self::Rust => "rust",
         }
+    }
+
+    /// The fixture as a component that the host starts: a replica of its group, with its namespace as the environment says.
+    #[must_use]
+    pub fn component(self, namespace: &str) -> Value {
+        let command = self.command();
+        let args: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
+        let program = Path::new(command.get_program());
+        // A component is never looked up on PATH.
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found =
+            || std::env::split_paths(&path).map(|directory| directory.join(program)).find(|path| path.is_file());
+        let executable = if program.is_absolute() { Some(program.to_owned()) } else { found() };
+        json!({
+            "kind": "grpc_local", "module_id": namespace, "grpc": { "startup_timeout_ms": 60_000 },
+            "launch": {
+                "executable": executable.expect("the interpreter is installed"),
+                "args": args,
+                "cwd": locate::root().canonicalize().expect("the tree is there"),
+                "env": { "MODRACK_NAMESPACE": namespace, "PYTHONUNBUFFERED": "1" },
+            },
+        })
     }
 
     fn command(self) -> Command {

@@ -1,0 +1,70 @@
+//! The modules that come with Modrack, as `cargo xtask bundle` makes them, below a real host.
+
+use std::fs;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use e2e::{Host, Http, bundle};
+
+/// A host with both, each configured by a file over what the bundle says.
+fn host(layers: &[(&str, Value)]) -> Host {
+    let directory = tempfile::tempdir().unwrap();
+    let components = directory.path().join("components");
+    fs::create_dir(&components).unwrap();
+    for (id, layer) in layers {
+        fs::write(components.join(format!("{id}.json")), layer.to_string()).unwrap();
+    }
+    let (components, bundle) = (components.display().to_string(), bundle().display().to_string());
+    Host::start_in(directory, &[("components_dir", &components), ("bundled", "true"), ("bundle_dir", &bundle)])
+}
+
+async fn start(http: &Http, id: &str) -> Value {
+    let answer = http.post(&format!("/v1/components/{id}:start"), &json!({})).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+#[tokio::test]
+async fn both_start_in_their_sandbox_and_say_what_they_are() {
+    let began = Instant::now();
+    let host = host(&[]);
+    let http = Http::new(host.url());
+    for (id, module, capability) in [
+        ("arca-http", "arca", "arca/workflow-orchestration"),
+        ("dator-http", "dator", "dator/exchange-service-publication"),
+    ] {
+        let shown = start(&http, id).await;
+        eprintln!("{id} was ready {:?} after the host began", began.elapsed());
+        assert_eq!(shown["state"], "ready", "{shown}");
+        assert_eq!(shown["report"]["module_name"], module);
+        assert_eq!(shown["report"]["version"], shown["bundle"]["version"], "{shown}");
+        let capabilities = shown["report"]["capabilities"].as_array().unwrap();
+        assert!(capabilities.iter().any(|one| one["id"] == capability), "{shown}");
+        assert_eq!(shown["sandbox"]["profile"], "module-restricted");
+        let interpreter = shown["bundle"]["interpreter"].as_str().unwrap();
+        let executable = bundle().join(module).join(module);
+        let first_line = format!("#!{interpreter} -IS\n");
+        assert!(fs::read(executable).unwrap().starts_with(first_line.as_bytes()), "{first_line}");
+    }
+}
+
+#[tokio::test]
+async fn each_can_be_switched_off() {
+    let host = host(&[("arca-http", json!({ "enabled": false }))]);
+    let http = Http::new(host.url());
+    assert_eq!(start(&http, "dator-http").await["state"], "ready");
+    let off = http.get("/v1/components/arca-http").await.json();
+    assert_eq!((&off["state"], &off["enabled"], &off["starts"]), (&json!("configured"), &json!(false), &json!(0)));
+}
+
+#[tokio::test]
+async fn a_configuration_that_a_module_refuses_is_a_failed_component_with_the_reason() {
+    let host = host(&[("dator-http", json!({ "config": { "offers": [{ "id": "x" }] } }))]);
+    let http = Http::new(host.url());
+    let answer = http.post("/v1/components/dator-http:start", &json!({})).await;
+    let (_, code) = answer.failure();
+    assert_eq!(code, "component.init.failed", "{answer:?}");
+    let shown = http.get("/v1/components/dator-http").await.json();
+    assert!(shown["last_error"]["message"].as_str().unwrap().contains("offers"), "{shown}");
+}
