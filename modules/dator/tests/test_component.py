@@ -139,7 +139,7 @@ def test_overload_is_answered_with_defer_and_when_to_come_back() -> None:
     before = made.pre_invoke("text.Uppercase", {"text": "a"}, correlation=call(1))
     deferred = made.pre_invoke("text.Uppercase", {"text": "b"}, correlation=call(2))
     assert (deferred.decision, deferred.retry_after_ms) == ("defer", 250)
-    assert deferred.reason == "offer `shout` is busy: 1 calls are in flight"
+    assert deferred.reason == "offer `shout` is busy: 1 call is in flight"
     made.post_invoke("text.Uppercase", "A", correlation=call(1), annotations=before.annotations)
     assert made.pre_invoke("text.Uppercase", {"text": "b"}, correlation=call(2)).decision == "annotate"
 
@@ -210,7 +210,7 @@ async def test_a_call_that_waits_gets_its_place_when_one_is_free() -> None:
         while deferred is None or deferred.decision != "defer":
             await asyncio.sleep(0)
             deferred = await made.aask("pre_invoke", "text.Uppercase", {"text": "c"}, correlation=call(3))
-    assert deferred.reason == "offer `shout` is busy: 1 calls are in flight and 1 wait"
+    assert deferred.reason == "offer `shout` is busy: 1 call is in flight and 1 waits"
     await made.aask("post_invoke", "text.Uppercase", "A", correlation=call(1), annotations=before.annotations)
     decision = await waiting
     assert decision.decision == "annotate"

@@ -59,7 +59,7 @@ async def test_who_waits_is_served_in_the_order_of_coming() -> None:
     held = await taken(at, "a")
     waiting = [asyncio.create_task(taken(at, name)) for name in ("b", "c")]
     await until_queued(at, 2)
-    assert await at.take(key("d"), 30) == Refused("1 calls are in flight and 2 wait", 1.0)
+    assert await at.take(key("d"), 30) == Refused("1 call is in flight and 2 wait", 1.0)
     at.give_back(held.id, key("a"))
     second = await waiting[0]
     assert not waiting[1].done()

@@ -124,7 +124,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     for name, made in {
         "dator-http": component(),
         "catalog": provider(HERE / "examples" / "catalog_modules.py", "catalog"),
-        "work": provider(HERE / "tests" / "slow_modules.py", "work"),
+        "work": provider(HERE / "examples" / "slow_modules.py", "work"),
     }.items():
         (components / f"{name}.json").write_text(json.dumps(made), encoding="utf-8")
     (directory / "modrack.toml").write_text(
@@ -190,7 +190,7 @@ def test_overload_is_answered_with_defer_and_passes(host: Running) -> None:
             except Unavailable as error:
                 deferred = error
         assert (deferred.code, deferred.retryable, deferred.retry_after) == ("middleware.deferred", True, 1.5)
-        assert deferred.message == "offer `slow` is busy: 1 calls are in flight"
+        assert deferred.message == "offer `slow` is busy: 1 call is in flight"
         assert running.result(WAIT)["seen_ms"] == 700
         assert eventually(lambda: client.call("work.Slow", ms=0)["seen_ms"] == 0)
 

@@ -89,8 +89,10 @@ class Desk:
         retry_after = limits.retry_after_ms / 1000
         patience = min(limits.max_wait_ms / 1000, lease)
         if len(self._waiting) >= limits.max_queued or self._is_closed:
-            held = f"{limits.max_in_flight} calls are in flight"
-            return Refused(held if limits.max_queued == 0 else f"{held} and {limits.max_queued} wait", retry_after)
+            most = limits.max_in_flight
+            held = "1 call is in flight" if most == 1 else f"{most} calls are in flight"
+            waits = f"{limits.max_queued} wait{'s' if limits.max_queued == 1 else ''}"
+            return Refused(held if limits.max_queued == 0 else f"{held} and {waits}", retry_after)
         waiter = _Waiter(key, now + lease, now, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         self._tokens -= 1
