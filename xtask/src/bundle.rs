@@ -170,7 +170,7 @@ fn bundle(
         "name": name,
         "version": version,
         "executable": name,
-        "digest": format!("sha256:{digest}"),
+        "built": format!("sha256:{digest}"),
         "interpreter": interpreter.path,
         "python": interpreter.version,
         "contains": contains,
@@ -178,12 +178,13 @@ fn bundle(
     write(&target.join("bundle.json"), &facts)?;
     let defaults = workspace.read(&format!("modules/{name}/component.json"))?;
     let defaults = serde_json::from_str(&defaults).with_context(|| format!("`modules/{name}/component.json`"))?;
-    write(&target.join("component.json"), &component(defaults, name, interpreter, &facts)?)?;
+    write(&target.join("component.json"), &component(defaults, name, interpreter)?)?;
     Ok(format!("{} KiB, version {version}", packed.len() / 1024))
 }
 
-/// The factory defaults with what only the bundle knows. Paths are relative to the file, but those of the interpreter.
-fn component(defaults: Value, name: &str, interpreter: &Interpreter, facts: &Value) -> Result<Value> {
+/// The factory defaults with what only the bundle knows. Paths are relative to the file, but those of the interpreter. What the bundle
+/// states of itself the host reads from `bundle.json`.
+fn component(defaults: Value, name: &str, interpreter: &Interpreter) -> Result<Value> {
     let Value::Object(mut component) = defaults else { bail!("`modules/{name}/component.json` is no object") };
     let object = |component: &mut Map<String, Value>, key: &str| match component.remove(key) {
         None => Ok(Map::new()),
@@ -203,13 +204,6 @@ fn component(defaults: Value, name: &str, interpreter: &Interpreter, facts: &Val
     read.extend(std::iter::once(&interpreter.path).chain(&interpreter.prefixes).map(|path| json!(path)));
     sandbox.insert("read".into(), read.into());
     component.insert("sandbox".into(), sandbox.into());
-    let python = facts["python"].as_str().unwrap_or_default();
-    let built = json!({
-        "version": facts["version"],
-        "built": facts["digest"],
-        "interpreter": format!("{} (Python {python})", interpreter.path.display()),
-    });
-    component.insert("bundle".into(), built);
     Ok(component.into())
 }
 
@@ -259,19 +253,13 @@ mod tests {
         let defaults = json!({
             "id": "dator", "launch": { "args": ["serve"] }, "sandbox": { "open_files": 64, "read": ["data"] },
         });
-        let facts = json!({ "version": "1.2.0", "digest": "sha256:ab", "python": "3.11.7" });
-        let component = component(defaults, "dator", &of("/opt/python/bin/python3.11"), &facts).unwrap();
+        let component = component(defaults, "dator", &of("/opt/python/bin/python3.11")).unwrap();
         assert_eq!(
             component,
             json!({
                 "id": "dator",
                 "launch": { "args": ["serve"], "executable": "dator", "cwd": "." },
                 "sandbox": { "open_files": 64, "read": ["data", "/opt/python/bin/python3.11", "/opt/python"] },
-                "bundle": {
-                    "version": "1.2.0",
-                    "built": "sha256:ab",
-                    "interpreter": "/opt/python/bin/python3.11 (Python 3.11.7)",
-                },
             })
         );
     }

@@ -1,4 +1,4 @@
-//! A fresh host and providers as processes, for the demo and the tests of packages. Knows no module.
+//! A fresh host and other programs as processes, for the demo and the tests of packages. Knows no module.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -36,9 +36,14 @@ impl<'a> Stage<'a> {
 
     /// Starts a host on a free port with its state below `data`, and waits until it listens.
     pub(crate) fn host(&self, data: &Path) -> Result<(Process, String)> {
+        self.host_with(data, &[])
+    }
+
+    /// Starts a host with more arguments.
+    pub(crate) fn host_with(&self, data: &Path, arguments: &[&Path]) -> Result<(Process, String)> {
         let mut command = Command::new(self.built("modrack"));
         command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data.join("host"));
-        command.stdout(Stdio::piped());
+        command.args(arguments).stdout(Stdio::piped());
         let mut host = self.start("host", command)?;
         let out = host.child.stdout.take().context("the host has no output")?;
         let (lines, received) = mpsc::channel();
@@ -54,14 +59,6 @@ impl<'a> Stage<'a> {
         let address = ready["listen"].as_str().with_context(|| format!("no address in `{line}`"))?;
         let address = if address.starts_with("http") { address.to_owned() } else { format!("http://{address}") };
         Ok((host, address))
-    }
-
-    /// Starts a program of the tree, in its root.
-    pub(crate) fn process(&self, name: &str, program: &Path, arguments: &[&str], host: &str) -> Result<Process> {
-        let mut command = Command::new(program);
-        command.args(arguments).env("MODRACK_HOST", host).stdout(Stdio::null());
-        command.current_dir(self.workspace.path(""));
-        self.start(name, command)
     }
 
     /// Starts a program; its log is kept.

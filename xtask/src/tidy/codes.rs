@@ -10,9 +10,34 @@ use crate::codegen::OWNED;
 use crate::workspace::Workspace;
 
 /// The first words of codes. A quoted `area.word.word` is a code, unless its last word is the suffix of a file.
-const AREAS: [&str; 14] = [
-    "cli", "client", "codec", "codegen", "config", "executor", "host", "http", "module", "pipeline", "protocol",
-    "provider", "registry", "type",
+const AREAS: [&str; 17] = [
+    "cli",
+    "client",
+    "codec",
+    "codegen",
+    "component",
+    "config",
+    "executor",
+    "host",
+    "http",
+    "middleware",
+    "module",
+    "pipeline",
+    "protocol",
+    "provider",
+    "registry",
+    "staging",
+    "type",
+];
+
+/// Names of these areas that are no codes: keys of the configuration, and a component.
+const OTHERS: [&str; 6] = [
+    "middleware.audit_queue",
+    "middleware.chain",
+    "middleware.dator",
+    "staging.max_bytes",
+    "staging.max_entries",
+    "staging.ttl_ms",
 ];
 
 /// Areas that are also what SDKs call their objects, or the namespace of modules: `client.call` in a comment is a method.
@@ -122,7 +147,7 @@ fn is_code(text: &str) -> bool {
     };
     let mut last = None;
     let follows = words.inspect(|word| last = Some(*word)).all(is_word);
-    starts && follows && last.is_some_and(|word| !SUFFIXES.contains(&word))
+    starts && follows && last.is_some_and(|word| !SUFFIXES.contains(&word)) && !OTHERS.contains(&text)
 }
 
 /// `E` or `W` and three digits.

@@ -1,7 +1,6 @@
-//! The modules that come with Modrack, as `cargo xtask bundle` makes them, below a real host.
+//! The modules that come with Modrack, as files that `cargo xtask bundle` made. How they start and stop with a host is in `supervision`.
 
 use std::fs;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -26,8 +25,7 @@ async fn start(http: &Http, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn both_start_in_their_sandbox_and_say_what_they_are() {
-    let began = Instant::now();
+async fn each_is_one_file_for_one_interpreter_that_says_what_it_is_and_can_do() {
     let host = host(&[]);
     let http = Http::new(host.url());
     for (id, module, capability) in [
@@ -35,27 +33,14 @@ async fn both_start_in_their_sandbox_and_say_what_they_are() {
         ("dator-http", "dator", "dator/exchange-service-publication"),
     ] {
         let shown = start(&http, id).await;
-        eprintln!("{id} was ready {:?} after the host began", began.elapsed());
         assert_eq!(shown["state"], "ready", "{shown}");
-        assert_eq!(shown["report"]["module_name"], module);
-        assert_eq!(shown["report"]["version"], shown["bundle"]["version"], "{shown}");
         let capabilities = shown["report"]["capabilities"].as_array().unwrap();
         assert!(capabilities.iter().any(|one| one["id"] == capability), "{shown}");
-        assert_eq!(shown["sandbox"]["profile"], "module-restricted");
         let interpreter = shown["bundle"]["interpreter"].as_str().unwrap();
         let executable = bundle().join(module).join(module);
         let first_line = format!("#!{interpreter} -IS\n");
         assert!(fs::read(executable).unwrap().starts_with(first_line.as_bytes()), "{first_line}");
     }
-}
-
-#[tokio::test]
-async fn each_can_be_switched_off() {
-    let host = host(&[("arca-http", json!({ "enabled": false }))]);
-    let http = Http::new(host.url());
-    assert_eq!(start(&http, "dator-http").await["state"], "ready");
-    let off = http.get("/v1/components/arca-http").await.json();
-    assert_eq!((&off["state"], &off["enabled"], &off["starts"]), (&json!("configured"), &json!(false), &json!(0)));
 }
 
 #[tokio::test]
