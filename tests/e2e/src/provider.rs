@@ -34,9 +34,12 @@ impl Language {
         }
     }
 
-    /// The fixture as a component that the host starts: a replica of its group, with its namespace as the environment says.
+    /// The fixture as a component that the host starts; it serves `fixture`.
+    ///
+    /// # Panics
+    /// When its interpreter is not installed.
     #[must_use]
-    pub fn component(self, namespace: &str) -> Value {
+    pub fn component(self) -> Value {
         let command = self.command();
         let args: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
         let program = Path::new(command.get_program());
@@ -46,12 +49,12 @@ impl Language {
             || std::env::split_paths(&path).map(|directory| directory.join(program)).find(|path| path.is_file());
         let executable = if program.is_absolute() { Some(program.to_owned()) } else { found() };
         json!({
-            "kind": "grpc_local", "module_id": namespace, "grpc": { "startup_timeout_ms": 60_000 },
+            "kind": "grpc_local", "module_id": "fixture", "grpc": { "startup_timeout_ms": 60_000 },
             "launch": {
                 "executable": executable.expect("the interpreter is installed"),
                 "args": args,
                 "cwd": locate::root().canonicalize().expect("the tree is there"),
-                "env": { "MODRACK_NAMESPACE": namespace, "PYTHONUNBUFFERED": "1" },
+                "env": { "PYTHONUNBUFFERED": "1" },
             },
         })
     }
