@@ -5,25 +5,31 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 
 use crate::usage::table::{self, Process, Table};
 
-/// Signals every process below this one that has not ended; the group of the main process at once, the others one by one. How many
-/// there were.
-pub(super) fn signal(main: Option<Pid>, signal: Signal) -> usize {
-    let living: Vec<Process> =
-        Table::read().below(std::process::id()).into_iter().filter(|process| !process.is_zombie).collect();
-    let group = main.and_then(|main| u32::try_from(main.as_raw_nonzero().get()).ok());
-    if let Some(main) = main {
-        // Nobody in it is nothing to say: the walk has told who lives.
-        rustix::process::kill_process_group(main, signal).ok();
+/// Signals every process below this one that has not ended. By their groups, which the kernel signals at one moment: who forks and
+/// ends faster than anybody can look is caught as well. No group reaches beyond the tree, for this process leads the session that
+/// holds it; its own group is the exception, and whoever joined that is signalled alone.
+pub(super) fn signal(signal: Signal) {
+    let own = std::process::id();
+    let living: Vec<Process> = Table::read().below(own).into_iter().filter(|process| !process.is_zombie).collect();
+    let mut groups: Vec<u32> = living.iter().map(|process| process.group).filter(|group| *group != own).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    for group in groups.into_iter().filter_map(pid) {
+        // A group that is empty by now is as well.
+        rustix::process::kill_process_group(group, signal).ok();
     }
-    for process in living.iter().filter(|process| Some(process.group) != group) {
+    for process in living.iter().filter(|process| process.group == own) {
         signal_one(process, signal);
     }
-    living.len()
+}
+
+fn pid(number: u32) -> Option<Pid> {
+    i32::try_from(number).ok().and_then(Pid::from_raw)
 }
 
 /// Not by the number alone: it may be another's by now.
 fn signal_one(process: &Process, signal: Signal) {
-    let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else { return };
+    let Some(pid) = pid(process.pid) else { return };
     match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
         Ok(descriptor) => {
             if table::process(process.pid).is_some_and(|now| now.started == process.started) {

@@ -39,9 +39,9 @@ fn watched(args: &[OsString]) -> io::Result<()> {
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     let mut host = UnixStream::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
     rustix::stdio::dup2_stdin(&null)?;
-    // Away from the terminal of the host: Ctrl-C there is the host's, and no component reads or writes it. Fails for one that leads
-    // a group already, which a person started.
-    rustix::process::setsid().ok();
+    // Away from the terminal of the host: Ctrl-C there is the host's, and no component reads or writes it. Fails for one that a
+    // person started at a prompt, who is nobody's host.
+    rustix::process::setsid()?;
     // Keeps no directory of the host in use.
     rustix::process::chdir("/")?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
@@ -229,9 +229,7 @@ impl Watch {
     fn hear_host(&mut self) {
         let mut command = [0];
         match self.host.read(&mut command) {
-            Ok(1) if command[0] == frame::TERMINATE => {
-                tree::signal(self.main, Signal::TERM);
-            }
+            Ok(1) if command[0] == frame::TERMINATE => tree::signal(Signal::TERM),
             Ok(1) if command[0] == frame::KILL => self.kill(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             _ => {
@@ -242,13 +240,13 @@ impl Watch {
     }
 
     fn terminate_within_grace(&mut self) {
-        tree::signal(self.main, Signal::TERM);
+        tree::signal(Signal::TERM);
         let due = Instant::now() + GRACE;
         self.kill_at = Some(self.kill_at.map_or(due, |at| at.min(due)));
     }
 
     fn kill(&mut self) {
-        tree::signal(self.main, Signal::KILL);
+        tree::signal(Signal::KILL);
         self.kill_at = Some(Instant::now() + AGAIN);
     }
 }
@@ -264,7 +262,7 @@ struct Ready {
 fn bury(children: &UnixStream) -> io::Result<()> {
     let until = Instant::now() + BURIAL;
     while !tree::reap(None).none_left && Instant::now() < until {
-        tree::signal(None, Signal::KILL);
+        tree::signal(Signal::KILL);
         poll(&mut [PollFd::new(children, PollFlags::IN)], Some(Instant::now() + AGAIN))?;
         drained(children);
     }

@@ -102,6 +102,15 @@ def escape_and_leave() -> None:
     say(escaped=escape(), pid=os.getpid())
 
 
+def run_away() -> None:
+    """Leaves a process that hands over to a child of its own and ends, for ever: whoever looks for it finds that it has just gone."""
+    say(pid=os.getpid())
+    if os.fork() == 0:
+        while True:
+            if os.fork():
+                os._exit(0)
+
+
 def leave_a_zombie() -> None:
     """A child whose parent never waits; says its pid once it has ended."""
     pid = os.fork()

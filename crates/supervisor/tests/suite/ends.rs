@@ -60,6 +60,16 @@ async fn what_a_process_leaves_behind_when_it_ends_is_killed() {
 }
 
 #[tokio::test]
+async fn a_process_that_runs_away_from_one_number_to_the_next_is_caught() {
+    let mut child = start(child(&["run-away"])).await;
+    child.says().await;
+    assert_eq!(child.exited().await, Exit::Code(0));
+    let group = rustix::process::Pid::from_raw(i32::try_from(child.process.pid).unwrap()).unwrap();
+    let left = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    assert_eq!(left, Err(rustix::io::Errno::SRCH));
+}
+
+#[tokio::test]
 async fn a_process_that_nobody_waited_for_is_buried() {
     let mut child = start(child(&["leave-a-zombie"])).await;
     let zombie = pid(&child.says().await, "zombie");

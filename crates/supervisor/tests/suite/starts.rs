@@ -1,9 +1,10 @@
 //! What a process is given: nothing but what is listed.
 
 use serde_json::json;
-use supervisor::process::{Exit, Stdin};
+use supervisor::ShimCommand;
+use supervisor::process::{self, Exit, Stdin};
 
-use crate::support::{child, directory, program, said, start};
+use crate::support::{child, directory, heard, program, said, shim, start};
 
 #[tokio::test]
 async fn a_process_has_the_environment_the_arguments_and_the_directory_that_are_listed_and_no_more() {
@@ -36,6 +37,15 @@ async fn a_process_leads_its_group_away_from_the_terminal_blocks_no_signal_and_s
     // Python ignores these two by itself.
     assert_eq!(said["ignored"], json!(["SIGPIPE", "SIGXFSZ"]));
     assert_eq!(said["umask"], json!(0o077));
+}
+
+#[tokio::test]
+async fn a_signal_that_the_host_ignores_is_not_ignored_by_the_process() {
+    let shim = shim().program;
+    let args = ["-c", "trap '' HUP TERM; exec \"$0\"", shim.to_str().unwrap()].map(Into::into).to_vec();
+    let deaf = ShimCommand { program: "/bin/sh".into(), args };
+    let process = process::spawn(&deaf, child(&["facts"])).await.unwrap();
+    assert_eq!(heard(process).says().await["ignored"], json!(["SIGPIPE", "SIGXFSZ"]));
 }
 
 #[tokio::test]

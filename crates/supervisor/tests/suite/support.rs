@@ -66,7 +66,10 @@ pub(crate) struct Child {
 }
 
 pub(crate) async fn start(launch: Launch) -> Child {
-    let mut process = timeout(LONG, process::spawn(&shim(), launch)).await.unwrap().unwrap();
+    heard(timeout(LONG, process::spawn(&shim(), launch)).await.unwrap().unwrap())
+}
+
+pub(crate) fn heard(mut process: Process) -> Child {
     let said = BufReader::new(process.stdout.take().unwrap()).lines();
     Child { process, said }
 }
