@@ -1,9 +1,10 @@
 //! One process per question: the message on its standard input, the answer on its standard output, its complaints in the log. Keeps
 //! no process between two questions and reads no answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
+use protocol::component::SandboxReport;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -30,6 +31,8 @@ pub(crate) struct Command {
     pub(crate) max_bytes: usize,
     pub(crate) ring: Ring,
     pub(crate) start: u64,
+    /// What held the first process in.
+    pub(crate) sandbox: OnceLock<SandboxReport>,
 }
 
 /// Why there is no answer.
@@ -74,6 +77,7 @@ impl Command {
             Question::Invoke => "middleware-invoke".to_owned(),
         });
         let mut process = process::spawn(&self.shim, launch).await.map_err(Fault::Spawn)?;
+        self.sandbox.get_or_init(|| process.sandbox.clone());
         let (Some(stdout), Some(stderr)) = (process.stdout.take(), process.stderr.take()) else {
             return Err(Fault::Spawn(SpawnFault::Failed { reason: "its output cannot be read".to_owned() }));
         };

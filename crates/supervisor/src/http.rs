@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -26,6 +26,8 @@ use tokio::time::Instant;
 
 /// Connections to one component at most; who finds no room waits within its deadline.
 const CONNECTIONS: usize = 256;
+/// What is read at once; the head of an answer has to fit.
+const BUFFER: usize = 64 << 10;
 /// Idle connections that are kept.
 const IDLE: usize = 32;
 
@@ -56,6 +58,17 @@ pub(crate) enum Fault {
     /// No answer in time.
     #[error("no answer within {} ms", within.as_micros().div_ceil(1000))]
     Timeout { within: Duration },
+}
+
+impl Fault {
+    /// Whether the connection ended before anything came back over it.
+    fn is_before_an_answer(&self) -> bool {
+        match self {
+            Self::Ended => true,
+            Self::Broken(error) => !error.is_parse() && !error.is_parse_too_large(),
+            _ => false,
+        }
+    }
 }
 
 /// An answer.
@@ -108,7 +121,7 @@ impl Client {
             None => self.connect().await?,
         };
         let mut response = conn.request(self.request(method, path, body.clone())).await;
-        if conn.is_used && matches!(response, Err(Fault::Broken(_) | Fault::Ended)) {
+        if conn.is_used && response.as_ref().is_err_and(Fault::is_before_an_answer) {
             conn = self.connect().await?;
             response = conn.request(self.request(method, path, body)).await;
         }
@@ -137,7 +150,8 @@ impl Client {
         let refused = |source| Fault::Connect { address: self.address, source };
         let stream = TcpStream::connect(self.address).await.map_err(refused)?;
         stream.set_nodelay(true).map_err(refused)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(Fault::Broken)?;
+        let builder = Builder::new().max_buf_size(BUFFER).to_owned();
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(Fault::Broken)?;
         Ok(Conn { sender, connection, is_used: false, has_ended: false })
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Line {
 
 /// How it is asked.
 pub(crate) enum Way {
-    Http { client: Arc<Client>, path: Uri },
+    Http { client: Box<Client>, path: Uri },
     Command(Arc<Command>),
 }
 
@@ -120,7 +120,7 @@ mod tests {
 
     fn line() -> Arc<Line> {
         let client = Client::new("127.0.0.1:1".parse().expect("an address"), http::HeaderMap::new(), 64);
-        let way = Way::Http { client: Arc::new(client), path: Uri::from_static("/") };
+        let way = Way::Http { client: Box::new(client), path: Uri::from_static("/") };
         Line::new("a".into(), way, Duration::from_secs(1))
     }
 

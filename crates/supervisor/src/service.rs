@@ -10,6 +10,7 @@ mod port;
 mod view;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
@@ -20,7 +21,7 @@ use serde_json::Map;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::config::Layered;
 use crate::handle::{Entry, Handle, Shared};
@@ -43,6 +44,7 @@ const END_MARGIN: Duration = Duration::from_secs(20);
 /// The supervisor before it runs. Made together with its [`Handle`] and what it asks of the host.
 pub struct Service {
     components: Vec<Component>,
+    data_dir: PathBuf,
     /// The longest that one component may take to stop.
     longest: Duration,
     /// Dropped at the end, which readers of logs wait for.
@@ -97,13 +99,16 @@ impl Service {
             Component::new(place, entry, Arc::clone(&shared), fixed, machine, requests, sessions)
         };
         let components = waiting.into_iter().map(component).collect();
-        (Self { components, longest, alive }, Handle { shared }, host_requests)
+        (Self { components, data_dir: options.data_dir.clone(), longest, alive }, Handle { shared }, host_requests)
     }
 
     /// Starts the enabled components and runs until `shutdown`; then stops them all at the same time, each within its drain time and
     /// its grace. No process of any is left when this answers, or when it is dropped.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { components, longest, alive } = self;
+        let Self { components, data_dir, longest, alive } = self;
+        if let Err(error) = files::sweep(&data_dir) {
+            warn!(%error, "token files of an earlier host cannot be removed");
+        }
         let end = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for component in components {

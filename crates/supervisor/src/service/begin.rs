@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::Uri;
@@ -204,6 +204,7 @@ impl Place {
             max_bytes: bounds.max_response_bytes,
             ring: self.ring.clone(),
             start,
+            sandbox: OnceLock::new(),
         });
         let timeout = Duration::from_millis(bounds.request_timeout_ms);
         let line = Line::new(Arc::clone(&self.id), Way::Command(Arc::clone(&command)), timeout);
@@ -225,9 +226,11 @@ impl Place {
                 "its headers or its token cannot be sent: they hold line ends or worse",
             )
         })?;
-        let client = Arc::new(Client::new(address, headers, http.max_response_bytes));
+        // Probes have connections of their own: however many invocations wait, its health is seen.
+        let client = Arc::new(Client::new(address, headers.clone(), http.max_response_bytes));
         let path = path(&http.invoke_path)?;
-        let way = Way::Http { client: Arc::clone(&client), path };
+        let invoked = Box::new(Client::new(address, headers, http.max_response_bytes));
+        let way = Way::Http { client: invoked, path };
         let line = Line::new(Arc::clone(&self.id), way, Duration::from_millis(http.request_timeout_ms));
         Ok(Asked::Http { client, line })
     }

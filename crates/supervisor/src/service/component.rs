@@ -94,9 +94,6 @@ impl Component {
 
     /// Lives until `shutdown`, and until nothing of it is left.
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
-        if let Err(error) = self.place.home.sweep() {
-            warn!(component = %self.place.id, %error, "token files of an earlier host cannot be removed");
-        }
         if self.place.config.enabled {
             self.apply(Event::Order(Order::Start)).await;
         }
@@ -212,7 +209,11 @@ impl Component {
             }
         }
         let runtime = self.begun.as_ref().map_or_else(Map::new, |begun| begun.runtime.clone());
-        let view = Arc::new(self.fixed.view(&self.machine, runtime));
+        let mut view = self.fixed.view(&self.machine, runtime);
+        if let Some(Begun { way: Asked::Command { command, .. }, .. }) = &self.begun {
+            view.sandbox = command.sandbox.get().cloned();
+        }
+        let view = Arc::new(view);
         self.entry.view.store(Arc::clone(&view));
         if was_wanted != self.machine.is_wanted() {
             parts::change(&self.shared.parts, &self.place.id, &self.place.config, self.machine.is_wanted());

@@ -36,21 +36,6 @@ impl Home {
         Ok(())
     }
 
-    /// Removes what a host that was killed could not remove.
-    pub(super) fn sweep(&self) -> io::Result<()> {
-        let entries = match fs::read_dir(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries?,
-        };
-        for entry in entries {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == TOKEN) {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Writes a token where only the host's user can read it.
     pub(super) fn token(&self, name: &str, start: u64, token: &Secret) -> io::Result<TokenFile> {
         let path = self.path.join(format!("{name}-{start}.{TOKEN}"));
@@ -59,6 +44,27 @@ impl Home {
         file.write_all(token.expose().as_bytes())?;
         Ok(file_of)
     }
+}
+
+/// Removes the token files that a host which was killed left behind, also of components that are configured no more.
+pub(super) fn sweep(data_dir: &Path) -> io::Result<()> {
+    let homes = match fs::read_dir(data_dir.join("components")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        homes => homes?,
+    };
+    for home in homes {
+        let home = home?;
+        if !home.file_type()?.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(home.path())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == TOKEN) {
+                fs::remove_file(path)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A file with a token; removed when this is dropped.
@@ -104,7 +110,8 @@ mod tests {
 
         fs::write(&path, "of a host that was killed").expect("it is written");
         fs::write(home.data().join("kept"), "x").expect("it is written");
-        home.sweep().expect("it is swept");
+        sweep(dir.path()).expect("it is swept");
         assert!(!path.exists() && home.data().join("kept").exists());
+        sweep(&dir.path().join("nowhere")).expect("nothing is to do");
     }
 }

@@ -234,7 +234,7 @@ impl World {
         self.apply(Event::Tick);
     }
 
-    fn to_deadline(&mut self) {
+    fn wait_out(&mut self) {
         if let Some(deadline) = self.machine.next_deadline() {
             self.pass(deadline.saturating_duration_since(self.now.instant));
         }
@@ -301,7 +301,7 @@ impl World {
             Step::Report(_) => self.answered(Ok(report())),
             Step::Session(is_up, name) => self.session(*is_up, &format!("s{name}")),
             Step::Drained => self.drained(),
-            Step::Deadline => self.to_deadline(),
+            Step::Deadline => self.wait_out(),
             Step::Pass(millis) => self.pass(Duration::from_millis(*millis)),
             Step::Late(what, ago) => self.late(*what, u64::from(*ago)),
         }
@@ -339,7 +339,7 @@ impl World {
             } else if self.beginning.is_some() && self.beginning == self.killed {
                 self.begun();
             } else {
-                self.to_deadline();
+                self.wait_out();
             }
         }
         panic!("{} for ever", self.state().as_str());

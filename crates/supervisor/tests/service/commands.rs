@@ -13,6 +13,7 @@ const SOON: Duration = Duration::from_secs(10);
 async fn a_command_answers_from_a_process_of_its_own_and_none_is_left() {
     let host = Host::ready(component("command_stdio", &[]), &json!({})).await;
     assert_eq!(host.view().report.as_ref().unwrap().module_name, "dator");
+    assert_eq!(host.view().sandbox.as_ref().unwrap().profile, "none");
     assert_eq!(host.invoke("{\"a\": 1}", SOON).await.unwrap(), "{\"a\": 1}");
     assert_eq!(host.invoke("{\"b\": 2}", SOON).await.unwrap(), "{\"b\": 2}");
     let pids = host.logs().await;

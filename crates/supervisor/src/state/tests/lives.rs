@@ -21,7 +21,7 @@ fn a_component_that_never_gets_ready_is_ended_and_failed_with_the_reason() {
     world.apply(Event::Order(Order::Start));
     world.begun();
     world.probed(false);
-    world.to_deadline();
+    world.wait_out();
     assert_eq!(world.state(), State::Stopping);
     world.exited(false);
     assert_eq!((world.state(), world.fault()), (State::Failed, "component.readiness.timeout"));
@@ -40,7 +40,7 @@ fn a_crash_loop_ends_with_its_budget_and_is_quiet_until_an_operator_starts_it() 
         world.exited(false);
         if world.state() == State::Starting {
             let before = world.now.instant;
-            world.to_deadline();
+            world.wait_out();
             delays.push((world.now.instant - before).as_millis());
         }
     }
@@ -82,7 +82,7 @@ fn a_stop_drains_then_terminates_then_kills() {
     assert_eq!((world.state(), world.drain, world.killed), (State::Stopping, Some(1), None));
     world.drained();
     assert_eq!(world.killed, None);
-    world.to_deadline();
+    world.wait_out();
     assert_eq!(world.killed, Some(1));
     world.exited(false);
     assert_eq!(world.state(), State::Stopped);
@@ -106,7 +106,7 @@ fn a_local_service_comes_and_goes_and_is_told_the_init_each_time() {
     world.apply(Event::Order(Order::Start));
     world.begun();
     world.probed(false);
-    world.to_deadline();
+    world.wait_out();
     assert_eq!((world.state(), world.fault()), (State::Degraded, "component.readiness.timeout"));
     world.probed(true);
     world.answered(Ok(report()));
@@ -131,7 +131,7 @@ fn a_provider_is_ready_with_a_session_and_ended_when_it_has_none_for_too_long() 
     assert_eq!(world.state(), State::Ready);
     world.session(false, "s2");
     let before = world.now.instant;
-    world.to_deadline();
+    world.wait_out();
     assert_eq!((world.now.instant - before, world.state()), (Duration::from_secs(25), State::Stopping));
     assert_eq!(world.fault(), "component.unhealthy");
 }
@@ -168,9 +168,9 @@ fn a_port_that_was_taken_in_between_costs_one_free_retry() {
     world.begun();
     world.exited(true);
     assert_eq!(world.machine.facts().restarts_in_window, 0);
-    world.to_deadline();
+    world.wait_out();
     world.begun();
     world.exited(true);
-    world.to_deadline();
+    world.wait_out();
     assert_eq!(world.machine.facts().restarts_in_window, 1);
 }
