@@ -149,6 +149,15 @@ async def test_the_rate_lets_a_burst_in_and_then_says_when_the_next_may_come() -
     await taken(at, "c")
 
 
+async def test_who_waited_in_vain_costs_nothing_of_the_rate() -> None:
+    at = desk(max_in_flight=1, max_queued=1, max_wait_ms=10, calls_per_minute=1)
+    held = await taken(at, "a")
+    for _ in range(3):
+        assert await at.take(key("b"), 30) == Refused("no place became free within 10 ms", 1.0)
+    at.give_back(held.id, key("a"))
+    await taken(at, "c")
+
+
 async def test_a_new_configuration_keeps_the_calls_in_flight_and_sends_away_who_waits() -> None:
     at = desk(max_in_flight=1, max_queued=1, max_wait_ms=5000)
     held = await taken(at, "a")

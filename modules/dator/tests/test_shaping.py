@@ -52,6 +52,11 @@ def test_what_is_equal_needs_no_patch(payload: Any) -> None:
     assert difference(payload, copy.deepcopy(payload)) == []
 
 
+def test_what_is_equal_in_python_and_not_in_json_is_patched() -> None:
+    for before, after in [(1, True), (0, False), (1, 1.0)]:
+        assert difference({"a": before}, {"a": after}) == [{"op": "replace", "path": "/a", "value": after}]
+
+
 def test_a_patch_of_too_many_operations_replaces_the_whole() -> None:
     before, after = list(range(MOST + 1)), list(range(1, MOST + 2))
     assert difference(before, after) == [{"op": "replace", "path": "", "value": after}]

@@ -292,7 +292,9 @@ def test_a_handler_is_cancelled_when_its_host_leaves(tmp_path: Path) -> None:
         head = f"POST /v1/middleware/invoke HTTP/1.1\r\nhost: x\r\nx-modrack-auth: {TOKEN}\r\ncontent-length: {len(body)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", at.port)) as connection:
             connection.sendall(head.encode() + body)
+        began = time.monotonic()
         assert at.line("cancelled").strip() == "cancelled"
+        assert time.monotonic() - began < 10, "its own deadline cancels it too, after 30 s"
         assert at.ask("GET", "/healthz")[0] == 200
 
 

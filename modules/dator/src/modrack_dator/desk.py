@@ -83,7 +83,8 @@ class Desk:
         if wait > 0:
             return Refused(f"more than {limits.calls_per_minute} calls a minute", wait)
         now = self._clock()
-        if len(self._held) < limits.max_in_flight and not self._waiting:
+        # Where somebody waits, every place is held: one that falls free is theirs at once.
+        if len(self._held) < limits.max_in_flight:
             self._tokens -= 1
             return self._hold(key, now + lease, 0.0)
         retry_after = limits.retry_after_ms / 1000
