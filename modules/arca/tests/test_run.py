@@ -182,6 +182,20 @@ def test_a_phase_that_is_not_staged_is_kept_by_the_next_boundary() -> None:
     assert host.inputs[-1] == {"a": "a.value", "b": "b.value"}
 
 
+def test_a_phase_that_was_skipped_is_kept_by_the_next_boundary_and_not_tried_again() -> None:
+    three = workflow(phase("a", on_failure="skip"), phase("b"), phase("c"), output={"a": "$phases.a.value?"})
+    host = ScriptedHost({"a": [broken()], "c": [down()]})
+    run(three, host, identity())
+    outcome = run(three, host, identity())
+    assert host.ran == ["a", "b", "c", "c"]
+    assert [(done.error, done.resumed) for done in outcome.phases] == [
+        ("flaky.broken", True),
+        (None, True),
+        (None, False),
+    ]
+    assert (outcome.output, host.values) == ({"a": None}, {})
+
+
 def test_without_the_grant_nothing_is_staged_and_the_outcome_says_so() -> None:
     host = ScriptedHost(stages=False)
     outcome = run(workflow(phase("a"), phase("b"), output=1), host, identity())

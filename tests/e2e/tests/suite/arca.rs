@@ -1,10 +1,10 @@
 //! Workflows of arca below a real host: the example of `examples/components`, whose second phase is down as often as its caller says.
 
 use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use testkit::eventually;
 
 use crate::supervision::{component, directory, provider, python, root, until, until_state};
 use e2e::{Host, Http};
@@ -162,17 +162,57 @@ async fn the_deadline_of_the_caller_ends_it_before_the_pause() {
         arca["config"]["workflows"][0]["phases"][1]["retry"]["max_backoff_ms"] = json!(60_000);
     })
     .await;
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let error = call(&host, "h", 1, &[("modrack-timeout-ms", "15000")]).await.expect_err("the pause is too long");
     assert_eq!(error["code"], "middleware.deferred", "{error}");
     assert_eq!(calls(&host, "h").await, json!(1));
     assert!(begun.elapsed() < Duration::from_secs(15), "it waited for nothing");
 }
 
-#[test]
-fn the_example_is_a_layer_that_names_its_component() {
-    let path = root().join("examples/components/arca-http.json");
-    assert_eq!(Path::new("arca-http"), path.file_stem().expect("it has a name"));
-    let layer: Value = serde_json::from_str(&fs::read_to_string(path).expect("it is there")).expect("it is JSON");
-    assert_eq!(layer["id"], "arca-http");
+#[tokio::test]
+async fn a_caller_who_leaves_ends_it_and_a_later_one_takes_it_up() {
+    let host = host(|arca| {
+        let retry = &mut arca["config"]["workflows"][0]["phases"][1]["retry"];
+        (retry["backoff_ms"], retry["max_backoff_ms"]) = (json!(10_000), json!(10_000));
+    })
+    .await;
+    let key = [("idempotency-key", "order-9")];
+    tokio::select! {
+        ended = call(&host, "i", 1, &key) => panic!("it was in its pause: {ended:?}"),
+        () = eventually("the first attempt", async || (calls(&host, "i").await == 1).then_some(())) => {}
+    }
+    eventually("the end of the workflow", async || {
+        let logs = Http::new(host.url()).get("/v1/components/arca-http/logs?tail=100").await.json();
+        logs["lines"]
+            .as_array()?
+            .iter()
+            .any(|line| line["text"].as_str().is_some_and(|text| text.contains("the caller left")))
+            .then_some(())
+    })
+    .await;
+    let taken_up = eventually("a place for the same work", async || call(&host, "i", 1, &key).await.ok()).await;
+    assert_eq!((taken_up, calls(&host, "i").await), (published(), json!(2)));
+    assert_eq!(runs(&host).await, 1 + 2 + 1, "`clean` ran once");
+}
+
+#[tokio::test]
+async fn the_example_is_a_layer_over_the_bundle_and_works_in_its_sandbox() {
+    let layer = fs::read_to_string(root().join("examples/components/arca-http.json")).expect("it is there");
+    let directory = directory(&[
+        ("text", provider("text", "sdks/python/examples/text_modules.py")),
+        ("flaky", provider("flaky", "examples/components/flaky_modules.py")),
+        ("arca-http", serde_json::from_str(&layer).expect("it is JSON")),
+    ]);
+    let parts = directory.path().join("components").to_str().expect("the name is UTF-8").to_owned();
+    let bundle = e2e::bundle().to_str().expect("the name is UTF-8").to_owned();
+    let host = Host::start_in(directory, &[("components_dir", &parts), ("bundled", "true"), ("bundle_dir", &bundle)]);
+    for id in ["text", "flaky", "arca-http"] {
+        until_state(&host, id, "ready").await;
+    }
+    assert_eq!(component(&host, "arca-http").await["sandbox"]["profile"], "module-restricted");
+    assert_eq!(call(&host, "a", 1, &[("idempotency-key", "k")]).await, Ok(published()));
+    let begun = Instant::now();
+    assert_eq!(call(&host, "b", 0, &[]).await, Ok(published()));
+    // Told, and asserted by nobody: it says as much of the machine.
+    eprintln!("three phases, three staged boundaries: {} ms", begun.elapsed().as_millis());
 }

@@ -1,6 +1,7 @@
 //! Components that go wrong, below a real host: each is told by its code and its reason, ends within its bounds, and takes nobody along.
 
 mod bundled;
+mod command_line;
 mod going_wrong;
 mod rolling;
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{component, root, until_state};
+use super::{component, until_state};
 use e2e::Host;
 
 fn settings(bundle: &str) -> [(&'static str, &str); 2] {
@@ -12,10 +12,7 @@ fn settings(bundle: &str) -> [(&'static str, &str); 2] {
 }
 
 fn bundle() -> String {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |path| root().join(path));
-    let bundle = target.join("bundle");
-    assert!(bundle.join("arca/arca").exists(), "{} is missing; make it with `cargo xtask bundle`", bundle.display());
-    bundle.to_str().expect("the name is UTF-8").to_owned()
+    e2e::bundle().to_str().expect("the name is UTF-8").to_owned()
 }
 
 #[tokio::test]
