@@ -68,7 +68,7 @@ enum Wish {
 }
 
 /// Starts a process and waits until its program runs; a process that ends at once has been started. Some milliseconds; at most
-/// [`driver::START_BOUND`]. To be called in a tokio runtime with I/O and time.
+/// 10 s. To be called in a tokio runtime with I/O and time.
 ///
 /// # Errors
 /// Why it could not be started; nothing of it is left.
@@ -83,7 +83,7 @@ impl Process {
     }
 
     /// Sends SIGKILL to the same. It has ended some milliseconds later, but for a process that hangs in the kernel: that is given
-    /// up after [`driver::KILL_BOUND`].
+    /// up after 7 s.
     pub fn kill(&self) {
         self.want(Wish::Kill);
     }

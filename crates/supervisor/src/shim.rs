@@ -10,6 +10,10 @@
 //! * `exec PID`: the process that becomes the component. It ties its life to the watch (`PR_SET_PDEATHSIG`), closes what it
 //!   inherited, applies the sandbox, and executes the program.
 //!
+//! When somebody kills the watch itself with SIGKILL, the component's process dies with it, and the host kills its group; who has
+//! left that group lives on, and nobody can tell whose it was. Under `module-restricted` no component can do that where the kernel
+//! scopes signals.
+//!
 //! Both have one thread and no code that Rust cannot check.
 
 mod descriptors;

@@ -112,6 +112,21 @@ async fn a_process_whose_shim_is_killed_dies_with_it_and_with_its_group() {
 }
 
 #[tokio::test]
+async fn a_shim_that_stands_still_is_given_up_and_its_group_killed() {
+    let mut child = start(child(&["wait"])).await;
+    child.says().await;
+    let (main, shim) = (child.process.pid, parent(child.process.pid));
+    kill(shim, rustix::process::Signal::STOP);
+    // The bound passes without waiting for it.
+    tokio::time::pause();
+    child.process.kill();
+    assert_eq!(child.process.exited().await, Exit::Lost);
+    tokio::time::resume();
+    ended(main).await;
+    assert!(!exists(shim));
+}
+
+#[tokio::test]
 async fn a_shim_that_is_told_to_end_ends_its_tree_first() {
     let mut child = start(child(&["escape-and-wait"])).await;
     let escaped = pid(&child.says().await, "escaped");
