@@ -51,16 +51,6 @@ impl Principal {
         Self { component: Some(Arc::clone(id)), ..Self::new(subject, scopes) }
     }
 
-    /// Whose token it is; `anybody` where the host asks for none.
-    pub(crate) fn subject(&self) -> &Arc<str> {
-        &self.subject
-    }
-
-    /// The id of the component that asks, if one does.
-    pub(crate) fn component_id(&self) -> Option<&Arc<str>> {
-        self.component.as_ref()
-    }
-
     /// Who sent a request. One that did not pass the layer comes from nobody.
     pub(crate) fn of(extensions: &Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_else(Self::nobody)

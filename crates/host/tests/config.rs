@@ -362,7 +362,7 @@ namespaces = []
     let error = load(dir.path(), file, &[("MODRACK_PROVIDERS__0__SUBJECT", "x")], &[]).unwrap_err();
     insta::assert_snapshot!(shown(&error, dir.path()), @r#"
     modrack.toml:3: `providers[0].subject` cannot be `` (config.value.invalid)
-      a subject has 1 to 128 bytes and no control characters
+      a subject has 1 to 128 bytes and no control characters, and does not begin with `component `
     modrack.toml:4: `providers[0].credential_file`: `<dir>/missing.key` cannot be read: No such file or directory (os error 2) (config.credential.unreadable)
       the file holds nothing but the secret, is readable by the host and not writable by everybody; `openssl rand -hex 32` makes a good one
     modrack.toml:5: `providers[0].namespaces` cannot hold `text.**` (config.value.invalid)

@@ -80,7 +80,7 @@ fn json_of(
             let read: Result<f64, _> = number.as_str().replace('_', "").parse();
             // JSON has no infinity; as text it is refused by whatever takes a number.
             read.ok()
-                .and_then(|read| serde_json::Number::from_f64(read))
+                .and_then(serde_json::Number::from_f64)
                 .map_or_else(|| number.as_str().to_owned().into(), Value::Number)
         }
         DeValue::Boolean(value) => (*value).into(),

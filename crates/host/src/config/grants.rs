@@ -70,8 +70,10 @@ fn entry<G>(reader: &mut Reader<'_>, prefix: &str, form: &Form<G>) -> Option<Gra
     let [subject_key, file_key, grants_key] = &keys;
 
     let subject = reader.text(subject_key, "", |text| {
-        let usable = (1..=128).contains(&text.len()) && !text.chars().any(char::is_control);
-        let hint = "a subject has 1 to 128 bytes and no control characters";
+        // Else somebody could pass for a component.
+        let own = !text.starts_with("component ");
+        let usable = own && (1..=128).contains(&text.len()) && !text.chars().any(char::is_control);
+        let hint = "a subject has 1 to 128 bytes and no control characters, and does not begin with `component `";
         usable.then_some(()).ok_or_else(|| {
             Refusal::new(FaultCode::ValueInvalid, format!("`{subject_key}` cannot be `{}`", text.escape_debug()), hint)
         })

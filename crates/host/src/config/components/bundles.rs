@@ -1,6 +1,7 @@
 //! What bundles ship: `<bundle_dir>/*/component.json`, with the facts of `bundle.json` beside it. Runs nothing of them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -48,11 +49,14 @@ pub(super) fn read(r: &mut Reader<'_>, directory: Option<&Path>, wanted: bool) -
         if !facts.is_empty() {
             document.value["bundle"] = Value::Object(facts);
         }
-        if found.contains_key(&id) {
-            let message = format!("there is another bundle `{id}`");
-            faults.push((origin(0), Refusal::new(FaultCode::ValueConflict, message, HINT)));
-        } else {
-            found.insert(id, document);
+        match found.entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(document);
+            }
+            Entry::Occupied(other) => {
+                let message = format!("there is another bundle `{}`", other.key());
+                faults.push((origin(0), Refusal::new(FaultCode::ValueConflict, message, HINT)));
+            }
         }
     }
     if wanted {
