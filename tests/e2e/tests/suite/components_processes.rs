@@ -128,3 +128,25 @@ async fn usage_covers_what_a_component_let_loose() {
     assert_eq!(usage["processes"], json!(2), "{usage}");
     assert!(usage["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{usage}");
 }
+
+#[tokio::test]
+async fn a_restricted_component_works_and_shows_what_holds_it_in() {
+    let restricted = json!({ "hooks": ["pre_invoke"], "sandbox_profile": "module-restricted" });
+    let host = host_with_middleware(&[("held", restricted)], &[]).await;
+    let component = component(&host, "held").await;
+    let sandbox = &component["sandbox"];
+    assert_eq!(sandbox["profile"], "module-restricted", "{component}");
+    let states: Vec<_> = sandbox["measures"]
+        .as_array()
+        .expect("there are measures")
+        .iter()
+        .filter(|measure| ["files", "no_new_privileges", "open_files"].iter().any(|name| measure["name"] == *name))
+        .map(|measure| measure["state"].clone())
+        .collect();
+    assert_eq!(states, ["enforced"; 3], "{sandbox}");
+    let main = pid(&host, "held").await;
+    let status = fs::read_to_string(format!("/proc/{main}/status")).expect("it runs");
+    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    let answer = Http::new(host.url()).post("/v1/modules/words.Say:call", &json!({ "text": "x" })).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
