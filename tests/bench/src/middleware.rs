@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -22,6 +23,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use supervisor::config::{Layer, merge};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tonic::transport::Channel;
 
 use crate::load::{self, Sample};
@@ -139,6 +141,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let host_runtime = host::runtime(0)?;
     let client_runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stage = Stage::start(directory.path(), &host_runtime, &client_runtime)?;
+    // The hosts' threads are not the callers', as in processes of their own: a runtime of one thread runs only while somebody is in it.
+    let (end, ended) = oneshot::channel::<()>();
+    let hosts = thread::spawn(move || {
+        let _left = host_runtime.block_on(ended).is_err();
+        host_runtime
+    });
     let lasting = Duration::from_millis(arguments.run_ms);
     let (mut rows, mut figures) = (Vec::new(), Vec::new());
     for &in_flight in &arguments.in_flight {
@@ -162,6 +170,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let file = File { machine: Machine::here(), repetitions: arguments.repetitions, rows: &rows, figures: &figures };
     report::write(&arguments.out, &file)?;
     println!("written to {}", arguments.out.display());
+    drop(end);
+    let host_runtime = hosts.join().map_err(|_| anyhow::anyhow!("the hosts' thread panicked"))?;
     stage.stop(&host_runtime)
 }
 
