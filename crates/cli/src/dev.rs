@@ -26,8 +26,8 @@ use crate::output::Output;
 use crate::serve::{self, Signals};
 use crate::target;
 
-/// What the host says of itself; the components are what the author wants to see.
-const QUIET_LOG: &str = "warn";
+/// What the host says of itself. What becomes of components is on the screen anyway.
+const QUIET_LOG: &str = "warn,supervisor=error";
 
 /// One `modrack dev`.
 struct Dev<'a> {

@@ -128,11 +128,16 @@ impl From<Error> for Failure {
         if !error.trace_id().is_empty() {
             facts.insert("trace_id".into(), error.trace_id().into());
         }
+        let after = error.retry_after_ms();
+        if after > 0 {
+            facts.insert("retry_after_ms".into(), after.into());
+        }
         Self {
             exit: Exit::of(&error),
             code: error.code().into(),
             message: error.message().into(),
             hint: match protocol::codes::find(error.code()) {
+                Some(code) if after > 0 => Some(format!("{} ({after} ms)", code.hint)),
                 Some(code) => Some(code.hint.into()),
                 None => (error.origin() == Origin::Module).then(|| MODULE_HINT.into()),
             },

@@ -142,7 +142,8 @@ fn measures(sandbox: &pb::SandboxReport, output: &Output) -> String {
         let state = match measure.state.as_str() {
             "enforced" => coloured("enforced", Color::Green),
             "partial" => coloured("partial", Color::Yellow),
-            "unavailable" => coloured("unavailable", Color::Red),
+            // Without a profile nobody asked for it.
+            "unavailable" if sandbox.profile != "none" => coloured("unavailable", Color::Red),
             other => cell(other),
         };
         vec![cell(&measure.name), state, cell(&measure.detail)]

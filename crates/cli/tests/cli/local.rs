@@ -164,6 +164,9 @@ async fn help_of_serve_names_its_flags() {
           --data-dir <DIR>       Where state and sockets live
           --insecure-listen      Allow `--listen` to be an address that other machines can reach,
                                  without TLS and credentials
+          --components <DIR>     A directory of components to start: each `*.json` is one [default:
+                                 `components.d` in the data directory]
+          --bundled              Start the bundled modules too
           --log-format <FORMAT>  How a line of the log looks [possible values: auto, text, json]
           --log-filter <FILTER>  What is logged, e.g. `info` or `info,host=debug`
       -h, --help                 Print help (see more with '--help')
@@ -274,52 +277,61 @@ async fn config_show_says_where_each_value_came_from() {
     let dir = TempDir::new().unwrap();
     std::fs::write(dir.path().join("modrack.toml"), "socket = \"\"\n\n[limits]\nsessions = 7\n").unwrap();
     let mut command = modrack(dir.path(), &["config", "show"]);
-    command.env("MODRACK_LOG__FILTER", "debug").env("HOME", "/home/ada");
+    // By default it is where this binary was built.
+    command.env("MODRACK_BUNDLE_DIR", "/opt/bundle").env("MODRACK_LOG__FILTER", "debug").env("HOME", "/home/ada");
     let text = shown(command, "").await;
     insta::assert_snapshot!(text, @r#"
     exit 0
     --- stdout
-    KEY                            VALUE                                       FROM
-    data_dir                       "/home/ada/.local/share/modrack"            default
-    listen                         "127.0.0.1:7420"                            default
-    insecure_listen                false                                       default
-    socket                         ""                                          modrack.toml:1
-    tls.cert_file                  ""                                          default
-    tls.key_file                   ""                                          default
-    tls.client_ca_file             ""                                          default
-    link.enabled                   true                                        default
-    link.socket                    "/home/ada/.local/share/modrack/link.sock"  default
-    limits.message_bytes           4194304                                     default
-    limits.modules_per_provider    10000                                       default
-    limits.sessions                7                                           modrack.toml:4
-    limits.sessions_per_subject    256                                         default
-    limits.connections             4096                                        default
-    limits.in_flight_per_provider  1024                                        default
-    limits.queued_per_provider     1024                                        default
-    timeouts.lease_ms              15000                                       default
-    timeouts.heartbeat_ms          5000                                        default
-    timeouts.attach_ms             10000                                       default
-    timeouts.hello_ms              5000                                        default
-    timeouts.call_ms               30000                                       default
-    timeouts.max_call_ms           3600000                                     default
-    timeouts.drain_ms              10000                                       default
-    timeouts.ping_ms               10000                                       default
-    runtime.threads                0                                           default
-    log.format                     "auto"                                      default
-    log.filter                     "debug"                                     env MODRACK_LOG__FILTER
-    telemetry.otlp_endpoint        ""                                          default
-    telemetry.sample_ratio         1.0                                         default
-    telemetry.service_name         "modrack-host"                              default
-    pipelines.run_timeout_ms       300000                                      default
-    pipelines.max_run_timeout_ms   3600000                                     default
-    pipelines.call_timeout_ms      30000                                       default
-    pipelines.each_concurrency     64                                          default
-    pipelines.max_runs             1024                                        default
-    pipelines.kept_runs            256                                         default
-    pipelines.max_stored           1000                                        default
-    pipelines.cache_bytes          67108864                                    default
-    unary.allow                    ["127.0.0.0/8","::1/128"]                   default
-    unary.ca_file                  ""                                          default
+    KEY                            VALUE                                          FROM
+    data_dir                       "/home/ada/.local/share/modrack"               default
+    listen                         "127.0.0.1:7420"                               default
+    insecure_listen                false                                          default
+    socket                         ""                                             modrack.toml:1
+    tls.cert_file                  ""                                             default
+    tls.key_file                   ""                                             default
+    tls.client_ca_file             ""                                             default
+    link.enabled                   true                                           default
+    link.socket                    "/home/ada/.local/share/modrack/link.sock"     default
+    limits.message_bytes           4194304                                        default
+    limits.modules_per_provider    10000                                          default
+    limits.sessions                7                                              modrack.toml:4
+    limits.sessions_per_subject    256                                            default
+    limits.connections             4096                                           default
+    limits.in_flight_per_provider  1024                                           default
+    limits.queued_per_provider     1024                                           default
+    timeouts.lease_ms              15000                                          default
+    timeouts.heartbeat_ms          5000                                           default
+    timeouts.attach_ms             10000                                          default
+    timeouts.hello_ms              5000                                           default
+    timeouts.call_ms               30000                                          default
+    timeouts.max_call_ms           3600000                                        default
+    timeouts.drain_ms              10000                                          default
+    timeouts.ping_ms               10000                                          default
+    runtime.threads                0                                              default
+    log.format                     "auto"                                         default
+    log.filter                     "debug"                                        env MODRACK_LOG__FILTER
+    telemetry.otlp_endpoint        ""                                             default
+    telemetry.sample_ratio         1.0                                            default
+    telemetry.service_name         "modrack-host"                                 default
+    pipelines.run_timeout_ms       300000                                         default
+    pipelines.max_run_timeout_ms   3600000                                        default
+    pipelines.call_timeout_ms      30000                                          default
+    pipelines.each_concurrency     64                                             default
+    pipelines.max_runs             1024                                           default
+    pipelines.kept_runs            256                                            default
+    pipelines.max_stored           1000                                           default
+    pipelines.cache_bytes          67108864                                       default
+    unary.allow                    ["127.0.0.0/8","::1/128"]                      default
+    unary.ca_file                  ""                                             default
+    components_dir                 "/home/ada/.local/share/modrack/components.d"  default
+    bundled                        false                                          default
+    bundle_dir                     "/opt/bundle"                                  env MODRACK_BUNDLE_DIR
+    middleware.chain               []                                             default
+    middleware.audit_queue         1024                                           default
+    staging.max_entries            1024                                           default
+    staging.max_bytes              16777216                                       default
+    staging.ttl_ms                 3600000                                        default
     "#);
 
     let mut command = modrack(dir.path(), &["config", "show", "--json"]);
@@ -377,7 +389,7 @@ async fn config_check_tells_every_fault_and_fails() {
     insta::assert_snapshot!(shown(modrack(dir.path(), &["config", "check", "host.toml"]), "").await, @"
     exit 0
     --- stdout
-    the configuration holds: `host.toml`, 1 of 40 keys set
+    the configuration holds: `host.toml`, 1 of 48 keys set
     ");
     insta::assert_snapshot!(shown(modrack(dir.path(), &["config", "check", "no.toml"]), "").await, @r"
     exit 2

@@ -8,11 +8,11 @@ use e2e::{Host, Http, bundle};
 
 /// A host with both, each configured by a file over what the bundle says.
 fn host(layers: &[(&str, Value)]) -> Host {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("there is room for a directory");
     let components = directory.path().join("components");
-    fs::create_dir(&components).unwrap();
+    fs::create_dir(&components).expect("the directory is empty");
     for (id, layer) in layers {
-        fs::write(components.join(format!("{id}.json")), layer.to_string()).unwrap();
+        fs::write(components.join(format!("{id}.json")), layer.to_string()).expect("there is room for a file");
     }
     let (components, bundle) = (components.display().to_string(), bundle().display().to_string());
     Host::start_in(directory, &[("components_dir", &components), ("bundled", "true"), ("bundle_dir", &bundle)])
