@@ -5,9 +5,12 @@ mod ask;
 mod begin;
 mod component;
 mod files;
+mod launch;
 mod parts;
 mod port;
 mod view;
+mod waiting;
+mod work;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -15,14 +15,13 @@ use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::command::Command;
-use crate::config::{self, ComponentConfig, Http, Kind, Launch};
+use crate::config::{self, ComponentConfig, Http, Kind};
 use crate::host::HostRequest;
 use crate::http::{Client, headers};
 use crate::line::{Line, Way};
 use crate::options::Options;
 use crate::output::Ring;
-use crate::process::{self, Process, SpawnFault, Stdin};
-use crate::sandbox::Plan;
+use crate::process::{self, Process, SpawnFault};
 use crate::state::Fault;
 
 use super::files::{Home, TokenFile};
@@ -70,11 +69,11 @@ pub(super) enum Asked {
 }
 
 #[derive(Default)]
-struct Tokens {
+pub(super) struct Tokens {
     /// From the host to the component.
-    auth: Option<TokenFile>,
+    pub(super) auth: Option<TokenFile>,
     /// From the component to the host.
-    host: Option<TokenFile>,
+    pub(super) host: Option<TokenFile>,
 }
 
 /// Begins a start.
@@ -104,12 +103,12 @@ fn system(place: &Place, error: &io::Error) -> Fault {
 }
 
 /// A configuration that was checked has all that its kind needs.
-fn missing(what: &str) -> Fault {
+pub(super) fn missing(what: &str) -> Fault {
     Fault::new(codes::COMPONENT_SPAWN_FAILED, format!("`{what}` is missing from the configuration"))
 }
 
 impl Place {
-    fn is_provider(&self) -> bool {
+    pub(super) fn is_provider(&self) -> bool {
         self.config.kind == Kind::GrpcLocal
     }
 
@@ -246,62 +245,6 @@ impl Place {
         spawned.map(Arc::new).map_err(|fault: SpawnFault| Fault::new(fault.code(), fault.to_string()))
     }
 
-    fn launch(
-        &self,
-        tokens: &Tokens,
-        capabilities: &[HostCapability],
-        bind: Option<SocketAddr>,
-    ) -> Result<process::Launch, Fault> {
-        let Launch { executable, args, cwd, env } = self.config.launch.clone().ok_or_else(|| missing("launch"))?;
-        let args = match bind {
-            Some(address) => {
-                let (port, bind) = (address.port().to_string(), address.to_string());
-                args.iter().map(|arg| arg.replace("{port}", &port).replace("{bind}", &bind)).collect()
-            }
-            None => args,
-        };
-        let env = env.into_iter().chain(self.environment(tokens, bind)).collect();
-        let sandbox = self.sandbox(tokens, capabilities, bind);
-        Ok(process::Launch { executable, args, cwd, env, stdin: Stdin::Null, sandbox })
-    }
-
-    /// What the host adds to the environment, and nothing else.
-    fn environment(&self, tokens: &Tokens, bind: Option<SocketAddr>) -> Vec<(String, String)> {
-        let mut environment = vec![
-            ("MODRACK_HOST", self.options.host_address.clone()),
-            ("MODRACK_COMPONENT", self.config.id.clone()),
-            ("MODRACK_COMPONENT_DATA", self.home.data().to_string_lossy().into_owned()),
-        ];
-        if let Some(address) = bind {
-            environment.push(("MODRACK_BIND", address.to_string()));
-        }
-        if let Some(file) = &tokens.auth {
-            environment.push(("MODRACK_AUTH_FILE", file.text()));
-        }
-        if let Some(file) = &tokens.host {
-            if self.is_provider() {
-                environment.push(("MODRACK_CREDENTIAL_FILE", file.text()));
-                environment.push(("MODRACK_SERVICE_ID", self.config.id.clone()));
-            }
-            if !self.config.capabilities.is_empty() {
-                environment.push(("MODRACK_TOKEN_FILE", file.text()));
-            }
-        }
-        environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-    }
-
-    fn sandbox(&self, tokens: &Tokens, capabilities: &[HostCapability], bind: Option<SocketAddr>) -> Plan {
-        let mut plan = Plan::new(self.config.sandbox_profile, &self.config.sandbox);
-        plan.write.push(self.home.data());
-        plan.read.extend([&tokens.auth, &tokens.host].into_iter().flatten().map(|file| file.path().to_owned()));
-        plan.bind.extend(bind.map(|address| address.port()));
-        let endpoints = capabilities.iter().map(|capability| &*capability.endpoint);
-        let host = self.is_provider().then_some(&*self.options.host_address);
-        plan.connect.extend(endpoints.chain(host).filter_map(port_of));
-        plan.guarded.push(self.options.data_dir.clone());
-        plan
-    }
-
     fn runtime(&self, tokens: &Tokens) -> Map<String, Value> {
         let file = |file: &Option<TokenFile>| file.as_ref().map(TokenFile::text);
         let facts = [
@@ -320,25 +263,7 @@ pub(super) fn path(path: &str) -> Result<Uri, Fault> {
     path.parse().map_err(|_| Fault::new(codes::COMPONENT_INIT_FAILED, format!("`{path}` is no path")))
 }
 
-/// The TCP port of an address; none of a Unix socket.
-fn port_of(address: &str) -> Option<u16> {
-    let address = address.strip_prefix("unix:").map_or(Some(address), |_| None)?;
-    let address = address.rsplit_once("//").map_or(address, |(_, rest)| rest);
-    address.trim_end_matches('/').rsplit_once(':')?.1.parse().ok()
-}
-
 /// Where the components of a host keep what is theirs.
 pub(super) fn home(options: &Options, id: &str) -> Home {
     Home::of(&PathBuf::from(&options.data_dir), id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_port_of_an_address_is_found_and_a_socket_has_none() {
-        let ports = ["http://127.0.0.1:7420", "127.0.0.1:7420/", "http://[::1]:7420", "unix:/run/a:7420", "nowhere"];
-        assert_eq!(ports.map(port_of), [Some(7420), Some(7420), Some(7420), None, None]);
-    }
 }

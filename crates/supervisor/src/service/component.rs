@@ -1,10 +1,8 @@
 //! The task of one component: carries out what its [`Machine`] decides and tells it what came of that. Decides nothing itself.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
-use futures::future::BoxFuture;
 use protocol::component::{ComponentEvent, ComponentState, ComponentView};
 use serde_json::Map;
 use tokio::sync::{mpsc, oneshot};
@@ -12,21 +10,19 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::config::{ComponentConfig, Kind};
-use crate::error::Error;
 use crate::handle::{Entry, Order, Request, Shared};
 use crate::host::{HostRequest, SessionChange};
 use crate::process::Process;
-use crate::state::{At, Effect, Event, Fault, Machine, Question};
+use crate::state::{At, Effect, Event, Machine, Question};
 
 use super::ask;
 use super::begin::{self, Asked, Begun, Place};
 use super::parts;
 use super::port;
 use super::view::Fixed;
+use super::waiting::Waiting;
+use super::work::{News, Work};
 
-/// What an order may take beyond what the configuration says: the shim's own bounds, and restarts by policy in between.
-const ORDER_MARGIN: Duration = Duration::from_secs(30);
 /// How long the last output of a process that has ended may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -42,30 +38,6 @@ pub(super) struct Component {
     waiting: Vec<Waiting>,
     begun: Option<Begun>,
     work: Work,
-}
-
-/// Somebody who waits for what an order leads to.
-struct Waiting {
-    order: Order,
-    since: Instant,
-    until: Instant,
-    done: oneshot::Sender<Result<Arc<ComponentView>, Error>>,
-}
-
-/// What is under way for the present start. What is replaced or dropped is given up.
-#[derive(Default)]
-struct Work {
-    begin: Option<BoxFuture<'static, News>>,
-    exit: Option<BoxFuture<'static, News>>,
-    init: Option<BoxFuture<'static, News>>,
-    drain: Option<BoxFuture<'static, News>>,
-    ask: Option<BoxFuture<'static, News>>,
-}
-
-/// What came of it.
-enum News {
-    Begun(u64, Box<Result<Begun, Fault>>),
-    Event(Event),
 }
 
 impl Component {
@@ -134,9 +106,7 @@ impl Component {
     }
 
     async fn order(&mut self, Request { order, done }: Request) {
-        let since = Instant::now();
-        let until = since + longest(&self.place.config) + ORDER_MARGIN;
-        self.waiting.push(Waiting { order, since, until, done });
+        self.waiting.push(Waiting::new(order, &self.place.config, done));
         self.apply(Event::Order(order)).await;
     }
 
@@ -357,30 +327,12 @@ impl Component {
     fn answer(&mut self) {
         let now = Instant::now();
         for waiting in std::mem::take(&mut self.waiting) {
-            match self.outcome(&waiting, now) {
+            match waiting.outcome(&self.entry, &self.machine, now) {
                 // Who asked may have given up.
                 Some(outcome) => drop(waiting.done.send(outcome)),
                 None => self.waiting.push(waiting),
             }
         }
-    }
-
-    fn outcome(&self, waiting: &Waiting, now: Instant) -> Option<Result<Arc<ComponentView>, Error>> {
-        let (id, facts) = (&self.place.id, self.machine.facts());
-        let failed = || facts.last_error.as_ref().map(|fault| Err(Error::failed(id, fault)));
-        let slow =
-            || Err(Error::Slow { id: Arc::clone(id), state: facts.state, after: now.duration_since(waiting.since) });
-        let settled = match (waiting.order, facts.state) {
-            (Order::Stop, ComponentState::Stopped) => Some(Ok(self.entry.now())),
-            // Somebody started it meanwhile.
-            (Order::Stop, ComponentState::Starting | ComponentState::Ready | ComponentState::Degraded) => Some(slow()),
-            (Order::Stop, _) => None,
-            (_, _) if self.machine.is_ready() => Some(Ok(self.entry.now())),
-            (_, ComponentState::Failed | ComponentState::Degraded) => failed(),
-            (_, ComponentState::Stopped) => Some(Err(Error::Stopped { id: Arc::clone(id) })),
-            _ => None,
-        };
-        settled.or_else(|| (now >= waiting.until).then(slow))
     }
 }
 
@@ -390,35 +342,5 @@ impl Drop for Component {
         if let Some(line) = self.entry.line.swap(None) {
             line.close();
         }
-    }
-}
-
-/// How long one start and one stop may take by the configuration.
-pub(super) fn longest(config: &ComponentConfig) -> Duration {
-    let startup = match config.kind {
-        Kind::GrpcLocal => config.grpc.clone().unwrap_or_default().startup_timeout_ms,
-        Kind::CommandStdio => config.command.clone().unwrap_or_default().request_timeout_ms,
-        Kind::HttpLocalJson | Kind::LocalHttpJson => config.http.as_ref().map_or(0, |http| http.startup_timeout_ms),
-    };
-    Duration::from_millis(startup + config.stop.drain_ms + config.stop.grace_ms)
-}
-
-impl Work {
-    /// What comes first. Cancel-safe: what is under way goes on with the next call.
-    fn next(&mut self) -> impl Future<Output = News> + '_ {
-        std::future::poll_fn(|cx| self.poll(cx))
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<News> {
-        // The end of a process before what was asked of it, so that a fault is named by its cause.
-        for slot in [&mut self.begin, &mut self.exit, &mut self.init, &mut self.drain, &mut self.ask] {
-            if let Some(future) = slot
-                && let Poll::Ready(news) = future.as_mut().poll(cx)
-            {
-                *slot = None;
-                return Poll::Ready(news);
-            }
-        }
-        Poll::Pending
     }
 }

@@ -11,7 +11,8 @@ use crate::host::{Host, component};
 
 const ROUNDS: usize = 20;
 const CALLS: u32 = 100;
-const BODY: &str = r#"{"payload": "an envelope of usual length, as far as a test has one, with some more text behind it"}"#;
+const BODY: &str =
+    r#"{"payload": "an envelope of usual length, as far as a test has one, with some more text behind it"}"#;
 
 /// A connection that knows just enough to call this server.
 struct Bare {
@@ -26,7 +27,8 @@ impl Bare {
         let stream = TcpStream::connect(&address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let token = std::fs::read_dir(host.path().join("components/a")).unwrap().filter_map(Result::ok);
-        let token = token.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "token")).unwrap();
+        let token =
+            token.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "token")).unwrap();
         let token = std::fs::read_to_string(token).unwrap();
         let length = BODY.len();
         let request = format!(
