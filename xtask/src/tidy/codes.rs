@@ -47,7 +47,7 @@ const OBJECTS: [&str; 5] = ["client", "host", "module", "pipeline", "provider"];
 const DIAGNOSTICS: &str = "crates/pipeline/src/";
 
 /// What a name such as `host.toml` ends with.
-const SUFFIXES: [&str; 10] = ["cst", "js", "json", "md", "proto", "py", "rs", "sock", "toml", "ts"];
+const SUFFIXES: [&str; 11] = ["cst", "js", "json", "md", "mjs", "proto", "py", "rs", "sock", "toml", "ts"];
 
 /// Faults of the project's own generators, which no user of the product sees.
 const INTERNAL: &str = "codegen.";

@@ -37,7 +37,10 @@ const EDGES: &[(&str, &[&str])] = &[
     // One of the programs that the conformance tests start: an author's, in Rust.
     ("conformance-provider", &["modrack"]),
     // It runs a host inside itself, and the provider that it measures is one of a user.
-    ("bench", &["executor", "host", "modrack", "pipeline", "protocol", "registry", "testkit", "type-schema"]),
+    (
+        "bench",
+        &["executor", "host", "modrack", "pipeline", "protocol", "registry", "supervisor", "testkit", "type-schema"],
+    ),
     // The codec of the host takes part in the comparison.
     ("differential", &["type-schema"]),
     ("golden", &[]),

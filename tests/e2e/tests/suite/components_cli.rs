@@ -39,7 +39,7 @@ async fn components_are_listed_and_shown() {
     assert_eq!(ids, ["plain", "words"]);
     let (code, shown, err) = run(&host, &["components", "show", "plain"]);
     assert!(code == Some(0) && shown.contains("readiness     ok") && shown.contains("SANDBOX"), "{shown}{err}");
-    let config = json(&host, &["components", "show", "plain", "--config"]);
+    let config = json(&host, &["components", "show", "plain", "--configuration"]);
     assert_eq!((&config["kind"], &config["hooks"]), (&json!("http_local_json"), &json!(["audit"])));
     let (code, _, err) = run(&host, &["components", "show", "plane"]);
     assert_eq!(code, Some(3), "{err}");
