@@ -29,12 +29,9 @@ pub fn shim() -> Option<std::process::ExitCode> {
     (std::env::args_os().nth(1)? == SHIM).then(supervisor::shim::main)
 }
 
-/// How this program is started as a shim.
-///
-/// # Errors
-/// What the system says when it does not know its own program.
-pub(crate) fn shim_command() -> std::io::Result<ShimCommand> {
-    Ok(ShimCommand { program: std::env::current_exe()?, args: vec![SHIM.into()] })
+/// How this program is started as a shim. Not by its path: another version may lie there by now.
+pub(crate) fn shim_command() -> ShimCommand {
+    ShimCommand { program: "/proc/self/exe".into(), args: vec![SHIM.into()] }
 }
 
 /// What the surfaces ask about components. Cheap to clone.

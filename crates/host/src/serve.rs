@@ -103,12 +103,6 @@ pub enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The system does not know the program that runs, which components are started by.
-    #[error("the path of the program is not known")]
-    Program {
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// Neither an address nor a socket is configured.
     #[error("neither `listen` nor `socket` is set: nobody could reach the host")]
     NoAddress,
@@ -150,7 +144,7 @@ pub async fn serve(
     let (executor_service, executor, executor_events) =
         executor::Service::new(executor_options(&config, dialer.clone()), registry.clone());
     let (supervisor_service, supervisor, requests) =
-        supervisor::Service::new(supervisor_options(&config, &addresses)?, config.components.all.clone());
+        supervisor::Service::new(supervisor_options(&config, &addresses), config.components.all.clone());
     let offers = Offers { endpoint: components::host_address(&addresses) };
     let (keeper_of_components, facts) =
         Keeper::new(requests, supervisor.clone(), registry.clone(), executor.clone(), offers);
@@ -340,12 +334,11 @@ fn executor_options(config: &Config, dialer: Dialer) -> executor::Options {
     }
 }
 
-fn supervisor_options(config: &Config, addresses: &Addresses) -> Result<supervisor::Options, ServeError> {
-    let shim = components::shim_command().map_err(|source| ServeError::Program { source })?;
+fn supervisor_options(config: &Config, addresses: &Addresses) -> supervisor::Options {
     let host_version = env!("CARGO_PKG_VERSION").to_owned();
     let address = components::host_address(addresses);
-    let options = supervisor::Options::new(config.data_dir.clone(), shim, address.clone());
-    Ok(supervisor::Options { host_version, node_id: address, ..options })
+    let options = supervisor::Options::new(config.data_dir.clone(), components::shim_command(), address.clone());
+    supervisor::Options { host_version, node_id: address, ..options }
 }
 
 fn routes(
