@@ -41,7 +41,7 @@ async fn components_are_listed_and_shown() {
     assert!(code == Some(0) && shown.contains("readiness     ok") && shown.contains("SANDBOX"), "{shown}{err}");
     let config = json(&host, &["components", "show", "plain", "--configuration"]);
     assert_eq!((&config["kind"], &config["hooks"]), (&json!("http_local_json"), &json!(["audit"])));
-    let (code, _, err) = run(&host, &["components", "show", "plane"]);
+    let (code, _, err) = run(&host, &["components", "show", "plian"]);
     assert_eq!(code, Some(3), "{err}");
     assert!(err.contains("component.unknown") && err.contains("did you mean `plain`?"), "{err}");
 }
