@@ -193,7 +193,7 @@ pub struct Launch {
     pub args: Vec<String>,
     /// Absolute, or relative to the file that says so.
     pub cwd: PathBuf,
-    /// The whole environment, but for what the host adds: names that begin with `MODRACK_`.
+    /// The whole environment, but for what the host adds, whose names are refused here.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
 }

@@ -1,6 +1,7 @@
 //! What the nodes of a run did when, as a table. Knows nothing of a page; the report has a timeline of its own.
 
 pub(super) mod calls;
+mod decisions;
 
 use comfy_table::{Cell, Color};
 use protocol::generated::host::v1 as pb;
@@ -25,8 +26,16 @@ pub(super) fn print(record: &pb::RunRecord, told: Trace, output: &Output) {
 }
 
 /// A row for each attempt of the calls that are told, and one for a node's other calls, by when the nodes began; then the nodes that
-/// nothing needed.
+/// nothing needed. Below it, what middleware decided, where it was asked.
 pub(super) fn table(record: &pb::RunRecord, told: Trace, output: &Output) -> String {
+    let attempts = attempts(record, told, output);
+    match decisions::table(record, output) {
+        Some(decisions) => format!("{attempts}\n\n{decisions}"),
+        None => attempts,
+    }
+}
+
+fn attempts(record: &pb::RunRecord, told: Trace, output: &Output) -> String {
     let mut nodes: Vec<_> = record.nodes.iter().collect();
     nodes.sort_by_key(|node| node.recorded.iter().map(|call| call.started_us).min().unwrap_or(u64::MAX));
     let rows = nodes.into_iter().flat_map(|node| rows(node, record, told));

@@ -104,6 +104,18 @@ fn sections(config: &ComponentConfig, faults: &mut Faults) {
     }
 }
 
+/// What the host tells a process by its environment. Others of `MODRACK_`, such as `MODRACK_GROUP_ID`, are its operator's.
+const OF_THE_HOST: [&str; 8] = [
+    "MODRACK_AUTH_FILE",
+    "MODRACK_BIND",
+    "MODRACK_COMPONENT",
+    "MODRACK_COMPONENT_DATA",
+    "MODRACK_CREDENTIAL_FILE",
+    "MODRACK_HOST",
+    "MODRACK_SERVICE_ID",
+    "MODRACK_TOKEN_FILE",
+];
+
 fn launch(config: &ComponentConfig, faults: &mut Faults) {
     let Some(launch) = &config.launch else { return };
     faults.path("/launch/executable", &launch.executable);
@@ -117,12 +129,8 @@ fn launch(config: &ComponentConfig, faults: &mut Faults) {
         let pointer = below("/launch/env", name);
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             faults.push(pointer, "a name is not empty and holds no `=`, and nothing holds NUL", "mend it");
-        } else if name.starts_with("MODRACK_") {
-            faults.push(
-                pointer,
-                format!("`{name}` is the host's own"),
-                "remove it: names with `MODRACK_` are set by the host",
-            );
+        } else if OF_THE_HOST.contains(&name.as_str()) {
+            faults.push(pointer, format!("`{name}` is the host's own"), "remove it: the host sets it at each start");
         }
     }
 }
