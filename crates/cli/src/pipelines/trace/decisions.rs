@@ -19,9 +19,9 @@ pub(super) fn table(record: &pb::RunRecord, output: &Output) -> Option<String> {
         .collect();
     calls.sort_by_key(|(_, call)| (call.started_us, call.call));
     let around_run = record.decisions.iter().map(|decision| ("(run)", String::new(), decision));
-    let around_calls = calls.iter().flat_map(|(label, call)| {
-        call.decisions.iter().map(move |decision| (*label, call.call.to_string(), decision))
-    });
+    let around_calls = calls
+        .iter()
+        .flat_map(|(label, call)| call.decisions.iter().map(move |decision| (*label, call.call.to_string(), decision)));
     let all: Vec<_> = around_run.chain(around_calls).collect();
     if all.is_empty() {
         return None;
