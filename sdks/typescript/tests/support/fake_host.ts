@@ -366,8 +366,17 @@ export class FakeHost {
       statusOf(
         new ModrackError("registry.module.unknown", `module \`${name}\` is not registered`, { category: "NOT_FOUND" }),
       );
+    // The SDK operates no components.
+    const none = (_: unknown, reply: (error: grpc.ServiceError) => void) =>
+      reply(statusOf(new ModrackError("protocol.method.unknown", "no components here", { category: "UNSUPPORTED" })));
     return {
       ...this.pipelines.handlers(),
+      listComponents: none,
+      getComponent: none,
+      startComponent: none,
+      stopComponent: none,
+      restartComponent: none,
+      componentLogs: (stream) => stream.end(),
       listModules: (_, reply) => reply(null, { modules: this.#modules() }),
       getModule: ({ request }, reply) => {
         this.asked.push(request.name);
