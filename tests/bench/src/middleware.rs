@@ -67,6 +67,8 @@ const GOAL_OVERHEAD: f64 = 1.3;
 enum Subject {
     /// A call without middleware.
     None,
+    /// The same once more, at another host: what two hosts differ by that are the same.
+    Control,
     /// A call with middleware for another module.
     Unwanted,
     /// A request to a component, without a host.
@@ -82,8 +84,9 @@ enum Server {
     Python,
 }
 
-const SUBJECTS: [Subject; 6] = [
+const SUBJECTS: [Subject; 7] = [
     Subject::None,
+    Subject::Control,
     Subject::Unwanted,
     Subject::Bare(Server::Rust),
     Subject::Asked(Server::Rust),
@@ -95,6 +98,7 @@ impl Subject {
     fn name(self) -> &'static str {
         match self {
             Self::None => "call, no middleware",
+            Self::Control => "call, no middleware, another host",
             Self::Unwanted => "call, middleware for another module",
             Self::Bare(Server::Rust) => "bare request, component in Rust",
             Self::Asked(Server::Rust) => "call, component in Rust asked",
@@ -198,6 +202,12 @@ fn compared(measured: &[Vec<Sample>], in_flight: usize) -> Vec<Figure> {
     let mut figure = |what, ratio: f64, goal: Option<f64>, reached: Option<bool>| {
         figures.push(Figure { what, in_flight, ratio, goal, reached });
     };
+    figure(
+        "p50 at another host that is the same",
+        ratio(&|at| p50(Subject::Control, at) / p50(Subject::None, at)),
+        None,
+        None,
+    );
     let slower = ratio(&|at| p50(Subject::Unwanted, at) / p50(Subject::None, at));
     figure("p50 of a call that no component wants", slower, Some(GOAL_UNWANTED_P50), Some(slower <= GOAL_UNWANTED_P50));
     let fewer = ratio(&|at| calls(Subject::Unwanted, at) / calls(Subject::None, at));
@@ -254,6 +264,7 @@ fn shown(figures: &[Figure]) -> String {
 /// Hosts, components, and clients of both.
 struct Stage {
     none: Host,
+    control: Host,
     unwanted: Host,
     rust: Host,
     python: Host,
@@ -286,6 +297,7 @@ impl Stage {
         let asked = json!({"hooks": ["pre_invoke"]});
         Ok(Self {
             none: host("none", "", None)?,
+            control: host("control", "", None)?,
             unwanted: host("unwanted", &rust_url, Some(every_hook))?,
             rust: host("rust", &rust_url, Some(asked.clone()))?,
             python: host("python", &python_url, Some(asked))?,
@@ -298,6 +310,7 @@ impl Stage {
     async fn run(&self, subject: Subject, in_flight: usize, lasting: Duration) -> Result<Sample> {
         let host = match subject {
             Subject::None => &self.none,
+            Subject::Control => &self.control,
             Subject::Unwanted => &self.unwanted,
             Subject::Asked(Server::Rust) => &self.rust,
             Subject::Asked(Server::Python) => &self.python,
@@ -332,7 +345,7 @@ impl Stage {
     }
 
     fn stop(self, runtime: &tokio::runtime::Runtime) -> Result<()> {
-        for host in [self.none, self.unwanted, self.rust, self.python] {
+        for host in [self.none, self.control, self.unwanted, self.rust, self.python] {
             runtime.block_on(host.host.stop())?;
         }
         Ok(())
