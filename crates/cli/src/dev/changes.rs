@@ -27,6 +27,19 @@ pub(crate) struct Changes {
     roots: Vec<PathBuf>,
     events: mpsc::Receiver<PathBuf>,
     overflown: Arc<AtomicBool>,
+    /// What has changed and is not told yet.
+    group: BTreeSet<PathBuf>,
+    /// When it is told, once it has begun.
+    due: Option<Due>,
+}
+
+/// The ends of a group.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    /// If nothing else happens.
+    quiet: Instant,
+    /// Whatever happens.
+    latest: Instant,
 }
 
 impl Changes {
@@ -54,22 +67,27 @@ impl Changes {
                 overflow.store(true, Ordering::Relaxed);
             }
         })?;
-        let mut changes = Self { watcher, roots: roots.iter().cloned().collect(), events, overflown };
+        let mut changes = Self {
+            watcher,
+            roots: roots.iter().cloned().collect(),
+            events,
+            overflown,
+            group: BTreeSet::new(),
+            due: None,
+        };
         for root in roots {
             changes.add(root, true)?;
         }
         Ok(changes)
     }
 
-    /// The files of the next group; of more changes than can be told, the directories themselves. Never ends by itself.
+    /// The files of the next group; of more changes than can be told, the directories themselves. Never ends by itself. Who stops
+    /// waiting loses nothing: the next one who waits is told.
     pub(crate) async fn next(&mut self) -> BTreeSet<PathBuf> {
-        let mut group = BTreeSet::new();
-        let mut until: Option<Instant> = None;
-        let mut last = None;
         loop {
-            let path = match until {
+            let path = match self.due {
                 None => self.events.recv().await,
-                Some(until) => match timeout_at(until, self.events.recv()).await {
+                Some(due) => match timeout_at(due.quiet.min(due.latest), self.events.recv()).await {
                     Ok(path) => path,
                     Err(_) => break,
                 },
@@ -77,26 +95,27 @@ impl Changes {
             // The sender lives as long as the watcher.
             let Some(path) = path else { std::future::pending().await };
             if path.as_os_str().is_empty() {
-                group.extend(self.roots.iter().cloned());
+                self.group.extend(self.roots.iter().cloned());
             } else if !self.counts(&path) {
                 continue;
             } else if path.is_dir() {
                 // What was written there before it was watched is in it now.
                 let _gone_again = self.add(&path, false);
-                group.extend(files_in(&path));
+                self.group.extend(files_in(&path));
             } else {
-                group.insert(path);
+                self.group.insert(path);
             }
-            if !group.is_empty() {
+            if !self.group.is_empty() {
                 let now = Instant::now();
-                let longest = *last.get_or_insert(now + LONGEST);
-                until = Some((now + QUIET).min(longest));
+                let latest = self.due.map_or(now + LONGEST, |due| due.latest);
+                self.due = Some(Due { quiet: now + QUIET, latest });
             }
         }
+        self.due = None;
         if self.overflown.swap(false, Ordering::Relaxed) {
-            group.extend(self.roots.iter().cloned());
+            self.group.extend(self.roots.iter().cloned());
         }
-        group
+        std::mem::take(&mut self.group)
     }
 
     /// Watches a directory and all below it that count. Links are not followed.
@@ -183,5 +202,23 @@ mod tests {
         assert_eq!(names(testkit::within("a change", changes.next()).await), ["a.py", "b.py", "lib/c.py"]);
         std::fs::write(root.join("lib/c.py"), "x").unwrap();
         assert_eq!(names(testkit::within("a change", changes.next()).await), ["lib/c.py"]);
+    }
+
+    #[tokio::test]
+    async fn who_stops_waiting_in_the_middle_of_a_group_loses_nothing_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let mut changes = Changes::watch(&BTreeSet::from([root.clone()])).unwrap();
+        std::fs::write(root.join("a.py"), "").unwrap();
+        let all = BTreeSet::from([root.join("a.py")]);
+        // Until the event is taken from the queue, and the group has begun.
+        while changes.due.is_none() {
+            if let Ok(told) = tokio::time::timeout(Duration::from_millis(10), changes.next()).await {
+                // So slow a machine cut nothing off.
+                assert_eq!(told, all);
+                return;
+            }
+        }
+        assert_eq!(testkit::within("a change", changes.next()).await, all);
     }
 }
