@@ -214,6 +214,10 @@ impl Artist {
     /// `option ?? value`, as far as there is such an option.
     fn coalesced(&mut self, ctype: &CType, scope: &Scope) -> String {
         if ctype.is_option() {
+            // What only fits an Option, a Float say, cannot stand on the left.
+            if self.index(ctype).is_none() && !scope.iter().any(|(_, known)| known == ctype) {
+                return self.leaf(ctype, scope);
+            }
             let (left, right) = (self.exact(ctype, scope), self.exact(ctype, scope));
             return format!("({left} ?? {right})");
         }
